@@ -1,0 +1,3 @@
+import { smoke } from './app';
+
+void smoke();

@@ -1,0 +1,3 @@
+import { smoke } from './app.js';
+
+await smoke();
