@@ -21,6 +21,12 @@ export type { ServiceOptions } from './options/service.js';
 // module
 
 // clog and trace
+export { createTraceId } from './trace/trace-id.js';
+export type { TraceContext } from './trace/trace.js';
+export { currentTrace, currentTraceId, runWithTrace } from './trace/trace-store.js';
+export { traceMiddleware } from './trace/http.middleware.js';
+export { traceClientInterceptor, traceServerInterceptor } from './trace/grpc.interceptor.js';
+export { withGrpcTrace } from './trace/grpc.options.js';
 
 // coord
 

@@ -1,0 +1,77 @@
+import {
+  InterceptingCall,
+  type Interceptor,
+  type InterceptorOptions,
+  type Metadata,
+  type NextCall,
+  type ServerInterceptingCallInterface,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
+import { extractTrace, injectTrace } from './carrier.js';
+import { TraceStore, currentStore, currentTrace, runInStore } from './trace-store.js';
+
+function read(metadata: Metadata, name: string): string | undefined {
+  const values = metadata.get(name);
+  return values.length === 0 ? undefined : values.map(String).join(',');
+}
+
+/**
+ * Gives each incoming call its trace and runs *every* callback of the call in it: guards, pipes, the handler, each
+ * message of a stream. (A Nest interceptor or hook loses the messages: grpc-js delivers them from
+ * the socket's own context.)
+ */
+export const traceServerInterceptor: ServerInterceptor = (_method, call) => {
+  let store: TraceStore | undefined;
+  return new ServerInterceptingCall(call, {
+    start(next) {
+      next({
+        onReceiveMetadata(metadata, forward) {
+          store = new TraceStore(extractTrace((name) => read(metadata, name)));
+          runInStore(store, () => forward(metadata));
+        },
+        onReceiveMessage(message, forward) {
+          runInStore(store, () => forward(message));
+        },
+        onReceiveHalfClose(forward) {
+          runInStore(store, forward);
+        },
+      });
+    },
+  });
+};
+
+/**
+ * Sends the running trace with each outgoing call and delivers the answers in the context of the caller. Metadata
+ * that already has a `traceparent` is left as it is: an instrumentation has set it.
+ */
+export const traceClientInterceptor: Interceptor = (options, nextCall) => {
+  const trace = currentTrace();
+  if (trace === undefined) return new InterceptingCall(nextCall(options));
+  const store = currentStore();
+  return new InterceptingCall(nextCall(options), {
+    start(metadata, _listener, next) {
+      if (metadata.get('traceparent').length === 0) {
+        injectTrace(trace, (name, value) => metadata.set(name, value));
+      }
+      next(metadata, {
+        onReceiveMetadata: (received, forward) => runInStore(store, () => forward(received)),
+        onReceiveMessage: (message, forward) => runInStore(store, () => forward(message)),
+        onReceiveStatus: (status, forward) => runInStore(store, () => forward(status)),
+      });
+    },
+  });
+};
+
+/**
+ * Both interceptors as one: Nest hands `channelOptions.interceptors` to grpc-js's Server or to its Client, and the
+ * two call them with different arguments, a call (server) or a function that makes one (client).
+ */
+export function traceInterceptor(
+  first: InterceptorOptions & Parameters<ServerInterceptor>[0],
+  second: NextCall | ServerInterceptingCallInterface,
+): InterceptingCall | ServerInterceptingCall {
+  return typeof second === 'function'
+    ? traceClientInterceptor(first, second)
+    : traceServerInterceptor(first, second);
+}
