@@ -1,0 +1,180 @@
+import { Etcd3, type IOptions } from 'etcd3';
+import { CALL, CallControl, callInterceptor } from './call-control.js';
+import type { Clock } from './clock.js';
+import type { Endpoint } from './endpoint.js';
+import type { EtcdOptions } from './etcd.options.js';
+import { RpcFailure } from './rpc-failure.js';
+
+/** etcd3's faults are handled here, not there: its retries repeat writes, its breaker turns one cut into five seconds. */
+const PASS_THROUGH = {
+  execute: async <T>(run: (context: { signal: AbortSignal }) => T | Promise<T>): Promise<T> =>
+    run(NO_CONTEXT),
+};
+const NO_CONTEXT = { signal: new AbortController().signal };
+
+let generations = 0;
+
+/** The options of one call, to be handed to etcd3 untouched. */
+export type WireOptions = Record<string, unknown>;
+
+/**
+ * One client to one endpoint. It and every call and stream on it live and die together: the first doubt about one of
+ * them (no answer in time, a missed probe, a refused token) ends all, and the next generation dials anew.
+ */
+export class Generation {
+  /** The raw calls. Each takes the options that {@link unary} or {@link stream} made, so that it can be ended. */
+  readonly rpc: Etcd3;
+  /** Aborts when this generation is dropped; the reason says why. */
+  readonly signal: AbortSignal;
+  clusterId = 0n;
+  serverVersion = '';
+
+  readonly #abort = new AbortController();
+  readonly #controls = new Set<CallControl>();
+  readonly #clock: Clock;
+  #token: string | undefined;
+
+  private constructor(
+    readonly endpoint: Endpoint,
+    options: EtcdOptions,
+    clock: Clock,
+  ) {
+    this.signal = this.#abort.signal;
+    this.#clock = clock;
+    this.rpc = new Etcd3({
+      hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
+      ...(options.tls && { credentials: credentials(options.tls) }),
+      faultHandling: {
+        host: () => PASS_THROUGH,
+        global: PASS_THROUGH,
+      } as unknown as NonNullable<IOptions['faultHandling']>,
+      grpcOptions: {
+        // grpc-js shares connections between channels of equal arguments: this one makes ours equal to no other's,
+        // so that a dead connection is never handed back.
+        'im-infra.generation': ++generations,
+        'grpc.keepalive_time_ms': options.keepAliveTime,
+        'grpc.keepalive_timeout_ms': options.keepAliveTimeout,
+        'grpc.keepalive_permit_without_calls': 1,
+        'grpc.max_receive_message_length': -1,
+        'grpc.max_send_message_length': -1,
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 1_000,
+        'grpc.enable_http_proxy': 0,
+        interceptors: [callInterceptor(() => this.#token)],
+      },
+    });
+  }
+
+  /**
+   * Dials `endpoint`, authenticates where a user is given, and asks for one linearizable read: only a member that can
+   * reach its quorum is worth being connected to. Rejects with an {@link RpcFailure} within `timeout` ms.
+   */
+  static async open(
+    endpoint: Endpoint,
+    options: EtcdOptions,
+    deps: { readonly clock: Clock; readonly timeout: number; readonly signal: AbortSignal },
+  ): Promise<Generation> {
+    const generation = new Generation(endpoint, options, deps.clock);
+    const end = deps.clock.now() + deps.timeout;
+    const left = (): number => Math.max(1, end - deps.clock.now());
+    try {
+      if (options.username !== undefined) await generation.#authenticate(options, left(), deps.signal);
+      await Promise.all([generation.#identify(left(), deps.signal), generation.probe(left(), deps.signal)]);
+      return generation;
+    } catch (error) {
+      generation.drop(error);
+      throw error;
+    }
+  }
+
+  /** Runs one unary call; rejects with an {@link RpcFailure} after `timeout` ms, on `signal`, or when this is dropped. */
+  async unary<T>(
+    run: (rpc: Etcd3, options: WireOptions) => Promise<T>,
+    timeout: number,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const control = new CallControl();
+    const cancelTimer = this.#clock.after(timeout, () =>
+      control.cancel(`no answer within ${Math.round(timeout)} ms`),
+    );
+    const onAbort = (): void => control.cancel('the caller gave up');
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    this.#controls.add(control);
+    if (this.signal.aborted) control.cancel('No connection established');
+    try {
+      return await run(this.rpc, { [CALL]: control });
+    } catch (error) {
+      throw new RpcFailure(error);
+    } finally {
+      cancelTimer();
+      signal?.removeEventListener('abort', onAbort);
+      this.#controls.delete(control);
+    }
+  }
+
+  /** The options of a stream that ends with this generation. */
+  stream(): WireOptions {
+    const control = new CallControl();
+    this.#controls.add(control);
+    if (this.signal.aborted) control.cancel('No connection established');
+    return { [CALL]: control };
+  }
+
+  /** One linearizable read of a key that need not exist: proves connection, quorum and token. */
+  async probe(timeout: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.unary(
+        (rpc, options) => rpc.kv.range({ key: Buffer.from('health'), keys_only: true, limit: 1 }, options),
+        timeout,
+        signal,
+      );
+    } catch (error) {
+      // A user who may not read this key has been answered all the same.
+      if (!(error instanceof RpcFailure && error.reason.includes('permission denied'))) throw error;
+    }
+  }
+
+  /** Ends every call and stream at once. Idempotent. */
+  drop(reason: unknown): void {
+    if (this.signal.aborted) return;
+    this.#abort.abort(reason);
+    // Not the reason itself: what ended another call says nothing of whether this one ran.
+    for (const control of this.#controls)
+      control.cancel(`the connection to ${this.endpoint.address} was dropped`);
+    this.#controls.clear();
+    this.rpc.close();
+  }
+
+  async #authenticate(options: EtcdOptions, timeout: number, signal: AbortSignal): Promise<void> {
+    const name = options.username!;
+    const password = options.password ?? '';
+    try {
+      const answer = await this.unary(
+        (rpc, wire) => rpc.auth.authenticate({ name, password }, wire),
+        timeout,
+        signal,
+      );
+      this.#token = answer.token;
+    } catch (error) {
+      // A cluster without authentication answers everybody: a user name too many does no harm there.
+      if (!(error instanceof RpcFailure && error.reason.includes('authentication is not enabled')))
+        throw error;
+    }
+  }
+
+  async #identify(timeout: number, signal: AbortSignal): Promise<void> {
+    const status = await this.unary((rpc, options) => rpc.maintenance.status(options), timeout, signal);
+    this.clusterId = BigInt(status.header.cluster_id);
+    this.serverVersion = status.version;
+  }
+}
+
+function credentials(tls: NonNullable<EtcdOptions['tls']>): NonNullable<IOptions['credentials']> {
+  return {
+    // Without a root, grpc-js trusts the system's; etcd3's type asks for one.
+    rootCertificate: tls.ca as Buffer,
+    ...(tls.key && { privateKey: tls.key }),
+    ...(tls.cert && { certChain: tls.cert }),
+  };
+}

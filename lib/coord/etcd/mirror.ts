@@ -1,0 +1,248 @@
+import { BehaviorSubject, type Observable } from 'rxjs';
+import { ClosedError } from '../../errors/closed.error.js';
+import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import { Backoff, pause } from './backoff.js';
+import type { Clock } from './clock.js';
+import type { Connection } from './connection.js';
+import type { CoordLogger } from './coord-logger.js';
+import type { CallOptions } from './etcd.options.js';
+import type { Generation } from './generation.js';
+import type { KeyRange } from './kv.js';
+import { isSameHistory, listRange } from './range-list.js';
+import { RpcFailure } from './rpc-failure.js';
+import { type Change, type Snapshot, SnapshotMap } from './snapshot-map.js';
+import { Waiters } from './waiters.js';
+import type { WatchEnd, WatchEvent, WatchHub } from './watch-hub.js';
+
+export type { Change, Snapshot } from './snapshot-map.js';
+
+/** One swap of the map: everything that one etcd revision changed, or what a new list differs in. */
+export interface MirrorChange {
+  readonly revision: bigint;
+  /** `list`: the first state. `relist`: the history in between is gone, the changes are the difference. */
+  readonly cause: 'list' | 'watch' | 'relist';
+  readonly changes: readonly Change[];
+}
+
+export interface MirrorOptions {
+  /** Keys a page while listing. @default as many as make about 4 MiB */
+  readonly pageSize?: number;
+}
+
+export interface MirrorDeps {
+  readonly connection: Connection;
+  readonly hubOf: (generation: Generation) => WatchHub;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: CoordLogger;
+  readonly requestTimeout: number;
+  /** Told once, when the mirror is closed. */
+  readonly closed: () => void;
+}
+
+/**
+ * A key range kept in memory, gap-free: listed at revision R, watched from R + 1. The next revision is the highest
+ * `mod_revision` *delivered* + 1, never a header's: etcd sends a backlog in batches whose headers carry the current
+ * revision, and whoever resumes from those loses the rest (so does etcd3; Jepsen's etcd tests warn of it).
+ *
+ * All events of one revision are one swap and one call of each subscriber. A compaction, another cluster or a history
+ * that is not the known one (a store wiped or restored) means list again and diff, deletions included. Subscribers
+ * never see an error, and never a state that etcd never had.
+ */
+export class Mirror {
+  readonly #range: KeyRange;
+  readonly #deps: MirrorDeps;
+  readonly #pageSize: number | undefined;
+  readonly #map = new SnapshotMap();
+  readonly #listeners = new Set<(change: MirrorChange) => void>();
+  readonly #waiters: Waiters<Snapshot>;
+  readonly #closing = new AbortController();
+  readonly #stale = new BehaviorSubject(true);
+  #synced = false;
+  #next = 0n;
+  #clusterId = 0n;
+  #lastProof: number;
+  #hub: WatchHub | undefined;
+  #cancelWatch: (() => void) | undefined;
+
+  constructor(range: KeyRange, deps: MirrorDeps, { pageSize }: MirrorOptions = {}) {
+    this.#range = range;
+    this.#deps = deps;
+    this.#waiters = new Waiters(deps.clock);
+    this.#pageSize = pageSize;
+    this.#lastProof = deps.clock.now();
+    void this.#run();
+  }
+
+  /** Whether the first list has been read. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** `true` while the stream of changes is not proven alive; the map may then lag behind etcd. */
+  get stale$(): Observable<boolean> {
+    return this.#stale.asObservable();
+  }
+
+  /** Milliseconds since the last proof of life; 0 while live. */
+  staleFor(): number {
+    return this.#stale.value ? this.#deps.clock.now() - this.#lastProof : 0;
+  }
+
+  /** The newest state; immutable. Before the first list it is empty at revision `0n`. */
+  snapshot(): Snapshot {
+    return this.#map.snapshot();
+  }
+
+  /**
+   * Resolves with the first complete state. Rejects with {@link CoordUnavailableError} when the budget ends, with
+   * `EtcdRefusedError` when etcd refuses the read, with {@link ClosedError} after {@link close}.
+   */
+  ready({ timeout = this.#deps.requestTimeout, signal }: CallOptions = {}): Promise<Snapshot> {
+    if (this.#synced) return Promise.resolve(this.snapshot());
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
+    return this.#waiters.wait(
+      { timeout, ...(signal && { signal }) },
+      () =>
+        new CoordUnavailableError(
+          `etcd did not give the keys of ${this.#range.key} within ${Math.round(timeout)} ms`,
+        ),
+    );
+  }
+
+  /**
+   * Calls `listener` synchronously at each swap; one etcd revision is one call. It does not replay: read
+   * {@link snapshot} first. What a listener throws is logged and hurts nobody else. Returns the unsubscribing function.
+   */
+  subscribe(listener: (change: MirrorChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** At once, whatever the network does; no listener is called afterwards. Idempotent. */
+  close(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(new ClosedError(`the mirror of ${this.#range.key} was closed`));
+    this.#cancelWatch?.();
+    this.#listeners.clear();
+    this.#waiters.reject(this.#closing.signal.reason);
+    this.#stale.complete();
+    this.#deps.closed();
+  }
+
+  async #run(): Promise<void> {
+    const { connection, clock, random, logger } = this.#deps;
+    const closing = this.#closing.signal;
+    const backoff = new Backoff({ first: 100, most: 10_000 }, random);
+    let refusal: string | undefined;
+    while (!closing.aborted && !connection.closing.aborted) {
+      let generation: Generation | undefined;
+      try {
+        generation = await connection.whenLive({ timeout: Infinity, signal: closing });
+        if (!(await this.#resumable(generation))) await this.#list(generation);
+        backoff.reset();
+        refusal = undefined;
+        const end = await this.#follow(generation);
+        if (end.cause === 'compacted') this.#next = 0n;
+        if (end.cause !== 'refused') continue;
+        throw new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`));
+      } catch (error) {
+        if (closing.aborted) break;
+        if (!(error instanceof RpcFailure)) this.#waiters.reject(error);
+        else if (error.doubt) generation?.drop(error);
+        else {
+          this.#waiters.reject(error.toRefusal());
+          if (refusal !== error.reason)
+            logger.warn('etcd refused a watch', { key: this.#range.key, reason: error.reason });
+          refusal = error.reason;
+        }
+        await pause(clock, backoff.next(), closing);
+      }
+    }
+    if (!closing.aborted) this.close();
+  }
+
+  /** Whether the watch can go on where it ended: same cluster, same history, nothing known to be compacted away. */
+  async #resumable(generation: Generation): Promise<boolean> {
+    if (!this.#synced || this.#next === 0n || this.#clusterId !== generation.clusterId) return false;
+    const { entries } = this.#map;
+    return isSameHistory(generation, this.#range, this.#next - 1n, entries, this.#call);
+  }
+
+  async #list(generation: Generation): Promise<void> {
+    const { revision, kvs } = await listRange(generation, this.#range, this.#pageSize, this.#call);
+    this.#closing.signal.throwIfAborted();
+    const changes = this.#map.replace(revision, kvs);
+    this.#next = revision + 1n;
+    this.#clusterId = generation.clusterId;
+    const first = !this.#synced;
+    this.#synced = true;
+    if (first || changes.length > 0) this.#emit({ revision, cause: first ? 'list' : 'relist', changes });
+    this.#waiters.resolve(this.snapshot());
+  }
+
+  get #call(): { timeout: number; signal: AbortSignal } {
+    return { timeout: this.#deps.requestTimeout, signal: this.#closing.signal };
+  }
+
+  /** Watches from the next revision on; resolves when the watch has ended. */
+  #follow(generation: Generation): Promise<WatchEnd> {
+    return new Promise((resolve) => {
+      const hub = this.#deps.hubOf(generation);
+      this.#hub = hub;
+      const end = (why: WatchEnd): void => {
+        this.#lastProof = hub.lastSign;
+        this.#hub = undefined;
+        this.#cancelWatch = undefined;
+        if (!this.#closing.signal.aborted) this.#markStale(true);
+        resolve(why);
+      };
+      const cancel = hub.watch(this.#range, this.#next, {
+        attached: () => this.#markStale(false),
+        events: (events) => this.#apply(events),
+        ended: end,
+      });
+      if (this.#hub) {
+        this.#cancelWatch = () => {
+          cancel();
+          end({ cause: 'dropped' });
+        };
+      }
+    });
+  }
+
+  #apply(events: readonly WatchEvent[]): void {
+    let group: WatchEvent[] = [];
+    const swap = (): void => {
+      if (group.length === 0) return;
+      const revision = group[0]!.kv.modRevision;
+      // An event before the resume point was delivered already (etcd #20221).
+      if (revision >= this.#next) {
+        const changes = this.#map.apply(revision, group);
+        this.#next = revision + 1n;
+        if (changes.length > 0) this.#emit({ revision, cause: 'watch', changes });
+      }
+      group = [];
+    };
+    for (const event of events) {
+      if (group.length > 0 && group[0]!.kv.modRevision !== event.kv.modRevision) swap();
+      group.push(event);
+    }
+    swap();
+  }
+
+  #emit(change: MirrorChange): void {
+    for (const listener of this.#listeners) {
+      if (this.#closing.signal.aborted) return;
+      try {
+        listener(change);
+      } catch (error) {
+        this.#deps.logger.error('a listener of a watched range threw', { key: this.#range.key, err: error });
+      }
+    }
+  }
+
+  #markStale(stale: boolean): void {
+    if (this.#stale.value !== stale) this.#stale.next(stale);
+  }
+}

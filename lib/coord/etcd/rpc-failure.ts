@@ -1,0 +1,67 @@
+import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
+
+/** gRPC status codes that etcd answers with. */
+const UNAVAILABLE = 14;
+
+/**
+ * What a failed call to etcd means for its caller.
+ * - `refused`: etcd answered, and the answer is no; it did nothing, and asking again gives the same answer.
+ * - `not-run`: it provably did not run; it may be sent again, whatever it was.
+ * - `unknown`: it may have run.
+ */
+export type Fate = 'refused' | 'not-run' | 'unknown';
+
+/** Answers of etcd that say "not now, not here": nothing ran, another attempt may go through. */
+const NOT_RUN: readonly RegExp[] = [
+  /etcdserver: no leader/,
+  /etcdserver: too many requests/,
+  /etcdserver: not capable/,
+  /etcdserver: server stopped/,
+  /invalid auth token/,
+  /revision of auth store is old/,
+  /No connection established/,
+  /Name resolution failed/,
+  /Failed to parse DNS address/,
+  // The server refused the stream before it looked at it (HTTP/2 REFUSED_STREAM).
+  /Stream refused by server/,
+  /RST_STREAM with code 7/,
+  /Channel has been shut down/,
+  /Channel closed before call started/,
+  /client was already closed/,
+];
+
+/** Answers of etcd that are UNAVAILABLE or UNKNOWN by their code, but may come from a write that runs later. */
+const UNKNOWN_CODES: ReadonlySet<number> = new Set([1, 2, 4, 13, UNAVAILABLE, 15]);
+
+/** After these the connection is not to be trusted: its generation is dropped. */
+const LOST_AUTHORITY = /invalid auth token|revision of auth store is old/;
+
+/** A failed call to etcd, read: etcd3 rewrites gRPC's errors, and keeps the code in their message alone. */
+export class RpcFailure {
+  readonly code: number;
+  /** What the server or the transport said, without gRPC's prefix. */
+  readonly reason: string;
+  readonly fate: Fate;
+  /** Whether the connection that it came from is to be dropped. */
+  readonly doubt: boolean;
+
+  constructor(readonly cause: unknown) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const match = /(?:^|: )(\d{1,2}) [A-Z_]+: (.*)$/s.exec(message);
+    this.code = match ? Number(match[1]) : UNAVAILABLE;
+    this.reason = match ? match[2]! : message;
+    const overSized = this.code === 8 && !this.reason.includes('too many requests');
+    if (NOT_RUN.some((pattern) => pattern.test(this.reason))) this.fate = 'not-run';
+    else this.fate = UNKNOWN_CODES.has(this.code) && !overSized ? 'unknown' : 'refused';
+    // etcd's own "request timed out" and "leader changed" come over a healthy connection.
+    this.doubt =
+      LOST_AUTHORITY.test(this.reason) ||
+      /no leader/.test(this.reason) ||
+      (this.fate !== 'refused' && !this.reason.startsWith('etcdserver:'));
+  }
+
+  /** The public error of a refusal. */
+  toRefusal(): EtcdRefusedError {
+    return new EtcdRefusedError(this.reason, this.code, { cause: this.cause });
+  }
+}

@@ -1,0 +1,207 @@
+import { ClosedError } from '../../errors/closed.error.js';
+import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import { Backoff, pause } from './backoff.js';
+import type { Clock } from './clock.js';
+import type { Connection } from './connection.js';
+import type { CoordLogger } from './coord-logger.js';
+import type { CallOptions } from './etcd.options.js';
+import type { Generation } from './generation.js';
+import type { KeepAliveStream } from './keep-alive-stream.js';
+import { instant } from './lease-deadline.js';
+import { RpcFailure } from './rpc-failure.js';
+import { Session } from './session.js';
+import { Waiters } from './waiters.js';
+
+/** Keys are put back within this; then the lease before is revoked whether or not all were. */
+const PUT_BACK_LIMIT = 10_000;
+
+type SessionListener = (session: Session) => unknown;
+
+export interface SessionKeeperDeps {
+  readonly connection: Connection;
+  readonly keepAliveOf: (generation: Generation) => KeepAliveStream;
+  /** Ties a key to the session, and calls `lost` when somebody deletes it; returns the closing function. */
+  readonly guard: (session: Session, lost: (why: string) => void) => () => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: CoordLogger;
+  readonly requestTimeout: number;
+}
+
+/**
+ * Keeps one live {@link Session} of a TTL for all who share it: grants it when first asked for, renews it every TTL/3
+ * and at once on each new connection, and replaces it when it is lost.
+ *
+ * The lease of a lost session may outlive it (etcd extends leases when it restarts, and our deadline is the earlier one).
+ * So the old lease is renewed first: its keys stay until their owners have put them under the new lease. Then it is
+ * revoked, and takes with it what nobody put back, such as the places of lost locks.
+ */
+export class SessionKeeper {
+  /** The TTL asked for, in ms. */
+  readonly ttl: number;
+  readonly #deps: SessionKeeperDeps;
+  readonly #listeners = new Set<SessionListener>();
+  readonly #waiters: Waiters<Session>;
+  readonly #closing = new AbortController();
+  #current: Session | undefined;
+  #started = false;
+
+  constructor(ttl: number, deps: SessionKeeperDeps) {
+    this.ttl = ttl;
+    this.#deps = deps;
+    this.#waiters = new Waiters(deps.clock);
+  }
+
+  /** The live session, or the next one; rejects with {@link CoordUnavailableError} when the budget ends. */
+  acquire({ timeout = this.#deps.requestTimeout, signal }: CallOptions = {}): Promise<Session> {
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
+    this.#start();
+    if (this.#current?.isAlive()) return Promise.resolve(this.#current);
+    return this.#waiters.wait(
+      { timeout, ...(signal && { signal }) },
+      () => new CoordUnavailableError(`etcd granted no lease within ${Math.round(timeout)} ms`),
+    );
+  }
+
+  /**
+   * Calls `listener` with the live session, if any, and with each that replaces a lost one: the place to put keys back.
+   * The lease before is kept until the promise that it returns settles. Returns the unsubscribing function.
+   */
+  onSession(listener: SessionListener): () => void {
+    this.#listeners.add(listener);
+    if (!this.#closing.signal.aborted) this.#start();
+    if (this.#current?.isAlive()) void this.#tell(listener, this.#current);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Revokes the lease, and with it all that hangs on it; waits for etcd at most `timeout` ms. Idempotent. */
+  async close(timeout: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(new ClosedError('the session keeper was closed'));
+    this.#listeners.clear();
+    this.#waiters.reject(this.#closing.signal.reason);
+    const session = this.#current;
+    this.#current = undefined;
+    if (!session) return;
+    session.lose('it was closed');
+    const generation = this.#deps.connection.live;
+    if (generation) await this.#revoke(generation, session.leaseId, timeout);
+  }
+
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { connection, clock, random, logger } = this.#deps;
+    const closing = this.#closing.signal;
+    const backoff = new Backoff({ first: 100, most: 1_000 }, random);
+    let before: Session | undefined;
+    while (!closing.aborted && !connection.closing.aborted) {
+      try {
+        const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
+        if (before) this.#deps.keepAliveOf(generation).renew(before.leaseId, () => undefined);
+        const session = await this.#grant(generation);
+        backoff.reset();
+        if (before) logger.info('session replaced', { lease: hex(session), before: hex(before) });
+        await this.#live(session, before);
+        if (closing.aborted) return;
+        before = session;
+        logger.warn('session lost', {
+          lease: hex(session),
+          reason: (session.signal.reason as Error).message,
+        });
+      } catch (error) {
+        if (closing.aborted) return;
+        if (!(error instanceof RpcFailure)) this.#waiters.reject(error);
+        else if (error.fate === 'refused') this.#waiters.reject(error.toRefusal());
+        await pause(clock, backoff.next(), closing);
+      }
+    }
+  }
+
+  async #grant(generation: Generation): Promise<Session> {
+    const sent = instant(this.#deps.clock);
+    try {
+      const { ID, TTL } = await generation.unary(
+        (rpc, options) => rpc.leaseClient.leaseGrant({ TTL: Math.ceil(this.ttl / 1_000), ID: 0 }, options),
+        this.#deps.requestTimeout,
+        this.#closing.signal,
+      );
+      return new Session(BigInt(ID), sent, Number(TTL) * 1_000, this.#deps.clock);
+    } catch (error) {
+      if (error instanceof RpcFailure && error.doubt) generation.drop(error);
+      throw error;
+    }
+  }
+
+  /** The life of one session: told to all, renewed, guarded; ends when it is lost or the keeper is closed. */
+  async #live(session: Session, before: Session | undefined): Promise<void> {
+    const { connection, keepAliveOf, clock, guard } = this.#deps;
+    this.#current = session;
+    this.#waiters.resolve(session);
+    const putBack = Promise.all([...this.#listeners].map((listener) => this.#tell(listener, session)));
+    if (before) void this.#retire(before, putBack);
+
+    const renew = (generation: Generation | undefined): void => {
+      if (!generation || !session.isAlive()) return;
+      const sent = instant(clock);
+      keepAliveOf(generation).renew(session.leaseId, (ttl) => {
+        if (ttl > 0) session.extend(sent, ttl * 1_000);
+        else session.lose('etcd says that the lease is gone');
+      });
+    };
+    const stopFollowing = connection.onGeneration(renew);
+    let cancelTimer = (): void => undefined;
+    const tick = (): void => {
+      renew(connection.live);
+      cancelTimer = clock.after(session.ttl / 3, tick);
+    };
+    cancelTimer = clock.after(session.ttl / 3, tick);
+    const closeGuard = guard(session, (why) => session.lose(why));
+    await new Promise<void>((resolve) =>
+      session.signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    cancelTimer();
+    stopFollowing();
+    closeGuard();
+    if (this.#current === session) this.#current = undefined;
+  }
+
+  async #tell(listener: SessionListener, session: Session): Promise<void> {
+    try {
+      await listener(session);
+    } catch (error) {
+      this.#deps.logger.error('keys were not put back', { lease: hex(session), err: error });
+    }
+  }
+
+  async #retire(before: Session, putBack: Promise<unknown>): Promise<void> {
+    const limit = new AbortController();
+    const cancel = this.#deps.clock.after(PUT_BACK_LIMIT, () => limit.abort());
+    await Promise.race([
+      putBack,
+      new Promise((resolve) => limit.signal.addEventListener('abort', resolve, { once: true })),
+    ]);
+    cancel();
+    const generation = this.#deps.connection.live;
+    if (generation) await this.#revoke(generation, before.leaseId, this.#deps.requestTimeout);
+  }
+
+  async #revoke(generation: Generation, leaseId: bigint, timeout: number): Promise<void> {
+    try {
+      await generation.unary(
+        (rpc, options) => rpc.leaseClient.leaseRevoke({ ID: leaseId.toString() }, options),
+        timeout,
+      );
+    } catch {
+      // Gone already, or etcd is away: then the lease ends by itself, since nobody renews it.
+    }
+  }
+}
+
+function hex({ leaseId }: Session): string {
+  return leaseId.toString(16);
+}

@@ -1,0 +1,73 @@
+import { SessionLostError } from '../../errors/session-lost.error.js';
+import type { Clock } from './clock.js';
+import { type Instant, LeaseDeadline } from './lease-deadline.js';
+
+/**
+ * One lease, one life. While {@link isAlive} says so, no other client can be given the keys that hang on it; the signal
+ * aborts before etcd can take them away. A lost session stays lost: its {@link SessionKeeper} begins another.
+ */
+export class Session {
+  readonly leaseId: bigint;
+  /** Aborts with a {@link SessionLostError} when the lease is gone, or can no longer be proven alive. */
+  readonly signal: AbortSignal;
+  readonly #deadline: LeaseDeadline;
+  readonly #clock: Clock;
+  readonly #abort = new AbortController();
+  #cancelTimer: () => void = () => undefined;
+
+  /** @param sent when the grant was asked for; @param ttl what was granted, in ms */
+  constructor(leaseId: bigint, sent: Instant, ttl: number, clock: Clock) {
+    this.leaseId = leaseId;
+    this.signal = this.#abort.signal;
+    this.#clock = clock;
+    this.#deadline = new LeaseDeadline(clock, sent, ttl);
+    this.#watchDeadline();
+  }
+
+  /** The TTL that etcd granted, in ms; it may be more than was asked for. */
+  get ttl(): number {
+    return this.#deadline.ttl;
+  }
+
+  /** Reads the clocks: right also after a long synchronous block or a pause, when no timer has run yet. */
+  isAlive(): boolean {
+    return this.remaining() > 0;
+  }
+
+  /** Milliseconds until the session must be considered lost; 0 when it is. */
+  remaining(): number {
+    if (this.#abort.signal.aborted) return 0;
+    const remaining = this.#deadline.remaining();
+    if (remaining === 0) this.lose('its renewal was not confirmed in time');
+    return remaining;
+  }
+
+  /** @throws SessionLostError if the session is not provably alive */
+  assertAlive(): void {
+    if (!this.isAlive()) throw this.#abort.signal.reason;
+  }
+
+  /** A renewal sent at `sent` was answered with `ttl` ms. Comes too late for a session already lost. */
+  extend(sent: Instant, ttl: number): void {
+    if (!this.isAlive()) return;
+    this.#deadline.extend(sent, ttl);
+    this.#watchDeadline();
+  }
+
+  /** Ends the session. Idempotent. */
+  lose(why: string): void {
+    if (this.#abort.signal.aborted) return;
+    this.#cancelTimer();
+    this.#abort.abort(
+      new SessionLostError(`the session on lease ${this.leaseId.toString(16)} is lost: ${why}`),
+    );
+  }
+
+  #watchDeadline(): void {
+    this.#cancelTimer();
+    // A timer may fire a millisecond early; then remaining() is not 0 yet, and the rest is waited for.
+    this.#cancelTimer = this.#clock.after(Math.max(1, this.#deadline.remaining()), () => {
+      if (this.isAlive()) this.#watchDeadline();
+    });
+  }
+}

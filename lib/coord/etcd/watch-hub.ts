@@ -1,0 +1,196 @@
+import type { IWatchRequest, IWatchResponse } from 'etcd3';
+import type { Clock } from './clock.js';
+import type { Generation } from './generation.js';
+import type { KeyRange, KeyValue } from './kv.js';
+import { RpcFailure } from './rpc-failure.js';
+import { decodeKeyValue, encodeKeys } from './wire.js';
+
+export interface WatchEvent {
+  readonly deleted: boolean;
+  /** Of a deletion: the key and, as `modRevision`, the revision of the deletion. */
+  readonly kv: KeyValue;
+}
+
+/** Why a watch ended although nobody cancelled it. */
+export type WatchEnd =
+  | { readonly cause: 'compacted' }
+  | { readonly cause: 'refused'; readonly reason: string }
+  | { readonly cause: 'dropped' };
+
+export interface WatchListener {
+  /** etcd has taken the watch: what it sends from now on is complete from the start revision. */
+  attached(): void;
+  /** The events of one or more whole revisions, in order. */
+  events(events: readonly WatchEvent[]): void;
+  ended(end: WatchEnd): void;
+}
+
+export interface ProbeOptions {
+  /** A stream that was silent for this long, in ms, is asked for a sign of life. */
+  readonly progressInterval: number;
+  /** A stream that owes a sign of life for this long, in ms, is cut. */
+  readonly progressTimeout: number;
+}
+
+interface Watch {
+  readonly id: number;
+  readonly listener: WatchListener;
+  readonly fragments: WatchEvent[];
+  cancelled: boolean;
+}
+
+interface Stream {
+  write(request: IWatchRequest): unknown;
+}
+
+/**
+ * All watches of one generation, on one stream. They are created without waiting for one another, under ids of ours,
+ * and end together with the generation. Any answer on the stream is a sign of life; after `progressInterval` without
+ * one a progress request asks for it (a linearizable read where nothing is watched: some etcd versions answer progress
+ * requests only for watches), and silence after that drops the generation.
+ */
+export class WatchHub {
+  readonly #generation: Generation;
+  readonly #clock: Clock;
+  readonly #probe: ProbeOptions;
+  readonly #watches = new Map<string, Watch>();
+  /** etcd answers creations in the order of the requests; one it refuses comes back without its id. */
+  readonly #creating: Watch[] = [];
+  #stream: Promise<Stream> | undefined;
+  #opened: Stream | undefined;
+  #lastId = 0;
+  #lastSign: number;
+  #cancelTimer: () => void;
+
+  constructor(generation: Generation, clock: Clock, probe: ProbeOptions) {
+    this.#generation = generation;
+    this.#clock = clock;
+    this.#probe = probe;
+    this.#lastSign = clock.now();
+    this.#cancelTimer = clock.after(probe.progressInterval, () => this.#check());
+    generation.signal.addEventListener('abort', () => this.#end(), { once: true });
+  }
+
+  /** When the stream was last heard of, on the monotonic clock. */
+  get lastSign(): number {
+    return this.#lastSign;
+  }
+
+  /** Watches `range` from `startRevision` on. Returns the cancelling function; after it the listener is not called. */
+  watch(range: KeyRange, startRevision: bigint, listener: WatchListener): () => void {
+    const watch: Watch = { id: ++this.#lastId, listener, fragments: [], cancelled: false };
+    if (this.#generation.signal.aborted) {
+      listener.ended({ cause: 'dropped' });
+      return () => undefined;
+    }
+    this.#send({
+      create_request: {
+        ...encodeKeys(range),
+        start_revision: startRevision.toString(),
+        watch_id: watch.id,
+        fragment: true,
+      },
+    });
+    this.#creating.push(watch);
+    this.#watches.set(String(watch.id), watch);
+    return () => this.#cancel(watch);
+  }
+
+  #cancel(watch: Watch): void {
+    if (watch.cancelled) return;
+    watch.cancelled = true;
+    if (this.#watches.delete(String(watch.id))) this.#send({ cancel_request: { watch_id: watch.id } });
+  }
+
+  #send(request: IWatchRequest): void {
+    if (this.#opened) {
+      this.#opened.write(request);
+      return;
+    }
+    this.#stream ??= this.#open();
+    this.#stream.then(
+      (stream) => stream.write(request),
+      (error: unknown) => this.#generation.drop(new RpcFailure(error)),
+    );
+  }
+
+  async #open(): Promise<Stream> {
+    const stream = await this.#generation.rpc.watchClient.watch(this.#generation.stream());
+    stream.on('data', (response) => this.#receive(response));
+    stream.on('error', (error) => this.#generation.drop(new RpcFailure(error)));
+    stream.on('end', () =>
+      this.#generation.drop(new RpcFailure(new Error('14 UNAVAILABLE: the watch stream ended'))),
+    );
+    this.#opened = stream;
+    return stream;
+  }
+
+  #receive(response: IWatchResponse): void {
+    if (this.#generation.signal.aborted) return;
+    this.#lastSign = this.#clock.now();
+    const created = response.created ? this.#creating.shift() : undefined;
+    const watch = created ?? this.#watches.get(response.watch_id);
+    if (!watch || watch.cancelled) return;
+    if (response.canceled) {
+      this.#watches.delete(String(watch.id));
+      this.#canceled(watch, response);
+      return;
+    }
+    if (created) watch.listener.attached();
+    for (const event of response.events) {
+      if (event.kv) watch.fragments.push({ deleted: event.type === 'Delete', kv: decodeKeyValue(event.kv) });
+    }
+    if (response.fragment || watch.fragments.length === 0) return;
+    watch.listener.events(watch.fragments.splice(0));
+  }
+
+  #canceled(watch: Watch, { compact_revision, cancel_reason }: IWatchResponse): void {
+    if (BigInt(compact_revision) > 0n) return watch.listener.ended({ cause: 'compacted' });
+    // The token went bad while the stream was open: a new generation gets a new one.
+    if (/auth token|auth store|Unauthenticated/.test(cancel_reason)) {
+      watch.listener.ended({ cause: 'dropped' });
+      return this.#generation.drop(new RpcFailure(new Error(`16 UNAUTHENTICATED: ${cancel_reason}`)));
+    }
+    watch.listener.ended({ cause: 'refused', reason: cancel_reason || 'etcd cancelled the watch' });
+  }
+
+  /** Runs once an interval: asks a silent stream for a sign of life. */
+  #check(): void {
+    const { progressInterval, progressTimeout } = this.#probe;
+    const silent = this.#clock.now() - this.#lastSign;
+    if (silent < progressInterval) {
+      this.#cancelTimer = this.#clock.after(progressInterval - silent, () => this.#check());
+      return;
+    }
+    if (this.#watches.size === 0 || !this.#opened) {
+      this.#generation.probe(progressTimeout).then(
+        () => this.#alive(),
+        (error: unknown) => this.#generation.drop(error),
+      );
+      return;
+    }
+    const asked = this.#clock.now();
+    this.#opened.write({ progress_request: {} });
+    this.#cancelTimer = this.#clock.after(progressTimeout, () => {
+      if (this.#lastSign >= asked) return this.#check();
+      this.#generation.drop(
+        new RpcFailure(
+          new Error(`14 UNAVAILABLE: no sign of life on the watch stream within ${progressTimeout} ms`),
+        ),
+      );
+    });
+  }
+
+  #alive(): void {
+    if (this.#generation.signal.aborted) return;
+    this.#lastSign = this.#clock.now();
+    this.#cancelTimer = this.#clock.after(this.#probe.progressInterval, () => this.#check());
+  }
+
+  #end(): void {
+    this.#cancelTimer();
+    const watches = [...this.#watches.values()];
+    this.#watches.clear();
+    for (const { listener } of watches) listener.ended({ cause: 'dropped' });
+  }
+}
