@@ -1,0 +1,6 @@
+import { EmbeddedEtcd } from 'im-infra/testing';
+import { followParent } from '../shared/follow-parent.js';
+
+followParent();
+const etcd = await EmbeddedEtcd.start({ port: Number(process.argv[2] ?? 0) });
+process.send?.(etcd.endpoint);

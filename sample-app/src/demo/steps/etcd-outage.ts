@@ -1,0 +1,52 @@
+import { setTimeout as passed } from 'node:timers/promises';
+import { CoordService } from 'im-infra';
+import { Load } from '../load.js';
+import { type Step } from '../stage.js';
+import { until } from '../until.js';
+
+/** Longer than the registrations' leases, which are for 5 seconds. */
+const outage = 6_000;
+
+export const etcdOutage: Step = {
+  title: '6. etcd goes away under load, and comes back',
+  async play({ fleet, etcd, narrator }) {
+    const expected = [...fleet.members.values()]
+      .filter(({ running, service }) => running && service !== 'gateway')
+      .map(({ instanceId }) => instanceId)
+      .sort();
+    const load = new Load(fleet.url);
+    try {
+      await etcd.goAway();
+      narrator.say(`${etcd.lossOf}; it stays away for ${outage / 1000} s`);
+      const before = load.sent;
+      await passed(outage);
+      narrator.check(
+        `${load.sent - before} calls without etcd, ${load.failed} failed`,
+        load.failed === 0 && load.sent - before > 100,
+      );
+      await etcd.comeBack();
+      const ms = await until('all registrations are there', () => registered(etcd.endpoints, expected));
+      narrator.check(`etcd is back; ${ms} ms later all are registered: ${expected.join(', ')}`, true);
+      await passed(1_000);
+    } finally {
+      await load.stop();
+    }
+    for (const [reason, count] of load.failures) narrator.say(`${count} x ${reason}`);
+    narrator.check(`${load.sent} calls in all, ${load.failed} failed`, load.failed === 0);
+  },
+};
+
+/** Asks as somebody who was not there before: the fleet's own views keep the last good set through an outage. */
+async function registered(endpoints: readonly string[], expected: readonly string[]): Promise<boolean> {
+  const newcomer = await CoordService.connect({
+    service: { name: 'newcomer', env: 'demo' },
+    endpoints: [...endpoints],
+  });
+  try {
+    const services = ['user-service', 'order-service'];
+    const found = await Promise.all(services.map((name) => newcomer.registry.discover(name)));
+    return expected.every((id) => found.flat().some((instance) => instance.id === id));
+  } finally {
+    await newcomer.close();
+  }
+}
