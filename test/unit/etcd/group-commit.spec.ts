@@ -1,0 +1,179 @@
+import type { ITxnRequest, ITxnResponse } from 'etcd3';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { GroupCommit } from '../../../lib/coord/etcd/group-commit.js';
+import type { Txn } from '../../../lib/coord/etcd/kv.js';
+import { instant } from '../../../lib/coord/etcd/lease-deadline.js';
+import { Session } from '../../../lib/coord/etcd/session.js';
+import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
+import { EtcdRefusedError } from '../../../lib/errors/etcd-refused.error.js';
+import { OutcomeUnknownError } from '../../../lib/errors/outcome-unknown.error.js';
+import { SessionLostError } from '../../../lib/errors/session-lost.error.js';
+import { FakeClock } from '../../support/fake-clock.js';
+
+interface Sent {
+  readonly keys: string[];
+  readonly idempotent: boolean | undefined;
+  answer(): void;
+  fail(error: unknown): void;
+}
+
+const put = (key: string, value: string | Buffer = ''): Txn => ({ success: [{ put: { key, value } }] });
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function keysOf(request: ITxnRequest): string[] {
+  return (request.success ?? []).flatMap((op) =>
+    op.request_txn ? keysOf(op.request_txn) : [op.request_put!.key!.toString()],
+  );
+}
+
+function answerTo(request: ITxnRequest): ITxnResponse {
+  const responses = (request.success ?? []).map((op) =>
+    op.request_txn ? { response_txn: { succeeded: true, responses: [{}] } } : {},
+  );
+  return { header: { revision: '7' }, succeeded: true, responses } as unknown as ITxnResponse;
+}
+
+describe('group commit', () => {
+  let clock: FakeClock;
+  let sent: Sent[];
+  let group: GroupCommit;
+  beforeEach(() => {
+    clock = new FakeClock();
+    sent = [];
+    group = new GroupCommit(
+      (request, { idempotent }) =>
+        new Promise((resolve, reject) => {
+          sent.push({
+            keys: keysOf(request),
+            idempotent,
+            answer: () => resolve(answerTo(request)),
+            fail: reject,
+          });
+        }),
+      clock,
+      5_000,
+    );
+  });
+
+  const batches = () => sent.map(({ keys }) => keys);
+
+  it('sends what one tick writes as one transaction, each with its own outcome', async () => {
+    const results = Promise.all([group.commit(put('a')), group.commit(put('b'))]);
+    await settled();
+    expect(batches()).toEqual([['a', 'b']]);
+    sent[0]!.answer();
+    expect((await results).map(({ revision, succeeded }) => [revision, succeeded])).toEqual([
+      [7n, true],
+      [7n, true],
+    ]);
+  });
+
+  it('gathers while a batch is on its way, and keeps the order', async () => {
+    const results = [group.commit(put('a'))];
+    await settled();
+    results.push(group.commit(put('b')), group.commit(put('c')));
+    await settled();
+    expect(batches()).toEqual([['a']]);
+    sent[0]!.answer();
+    await settled();
+    expect(batches()).toEqual([['a'], ['b', 'c']]);
+    sent[1]!.answer();
+    await Promise.all(results);
+  });
+
+  it('splits at 128 operations', async () => {
+    const results = Array.from({ length: 200 }, (_, index) => group.commit(put(String(index))));
+    await settled();
+    expect(sent[0]!.keys).toHaveLength(127);
+    sent[0]!.answer();
+    await settled();
+    expect(sent[1]!.keys).toHaveLength(73);
+    sent[1]!.answer();
+    await Promise.all(results);
+  });
+
+  it('splits before etcd would refuse the size', async () => {
+    const large = Buffer.alloc(600 * 1024);
+    const results = ['a', 'b', 'c'].map((key) => group.commit(put(key, large)));
+    await settled();
+    expect(batches()).toEqual([['a', 'b']]);
+    sent[0]!.answer();
+    await settled();
+    sent[1]!.answer();
+    await Promise.all(results);
+  });
+
+  it('lets nobody fail for a neighbour: a refused batch is sent again one by one', async () => {
+    const results = Promise.allSettled(['a', 'bad', 'c'].map((key) => group.commit(put(key))));
+    await settled();
+    sent[0]!.fail(new EtcdRefusedError('etcdserver: requested lease not found', 5));
+    await settled();
+    sent[1]!.answer();
+    await settled();
+    sent[2]!.fail(new EtcdRefusedError('etcdserver: requested lease not found', 5));
+    await settled();
+    sent[3]!.answer();
+    expect((await results).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(batches().slice(1)).toEqual([['a'], ['bad'], ['c']]);
+  });
+
+  it('keeps apart what may be repeated and what may not', async () => {
+    const results = [group.commit(put('a'), { idempotent: true }), group.commit(put('b'))];
+    await settled();
+    expect(sent[0]).toMatchObject({ keys: ['a'], idempotent: true });
+    sent[0]!.answer();
+    await settled();
+    expect(sent[1]).toMatchObject({ keys: ['b'], idempotent: false });
+    sent[1]!.answer();
+    await Promise.all(results);
+  });
+
+  it('does not send what was cancelled while it waited, and its neighbours go on', async () => {
+    const first = group.commit(put('a'));
+    await settled();
+    const abort = new AbortController();
+    const cancelled = group.commit(put('b'), { signal: abort.signal });
+    const neighbour = group.commit(put('c'));
+    abort.abort(new Error('enough'));
+    await expect(cancelled).rejects.toThrow('enough');
+    sent[0]!.answer();
+    await settled();
+    expect(batches()).toEqual([['a'], ['c']]);
+    sent[1]!.answer();
+    await Promise.all([first, neighbour]);
+  });
+
+  it('does not send for a session that ended while the write waited', async () => {
+    const session = new Session(1n, instant(clock), 5_000, clock);
+    const first = group.commit(put('a'));
+    await settled();
+    const guarded = group.commit(put('b'), { session });
+    clock.freeze(5_000);
+    sent[0]!.answer();
+    await expect(guarded).rejects.toBeInstanceOf(SessionLostError);
+    expect(batches()).toEqual([['a']]);
+    await first;
+  });
+
+  it('says in time whether a write was never sent or has an unknown outcome', async () => {
+    const first = group.commit(put('a'));
+    await settled();
+    const waiting = group.commit(put('b'), { timeout: 1_000 });
+    clock.advance(1_000);
+    await expect(waiting).rejects.toBeInstanceOf(CoordUnavailableError);
+    clock.advance(4_000);
+    await expect(first).rejects.toBeInstanceOf(OutcomeUnknownError);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('rejects what waits when it is closed', async () => {
+    const first = group.commit(put('a'));
+    await settled();
+    const waiting = group.commit(put('b'));
+    group.close();
+    await expect(waiting).rejects.toThrow('closed');
+    await expect(group.commit(put('c'))).rejects.toThrow('closed');
+    sent[0]!.answer();
+    await expect(first).resolves.toMatchObject({ succeeded: true });
+  });
+});
