@@ -1,0 +1,40 @@
+import type { CliIo } from './cli-io.js';
+import { runDev } from './dev.js';
+import { ValidationError } from '../errors/validation.error.js';
+import { runServices } from './services.js';
+import { UsageError } from './usage.error.js';
+
+const usage = `usage: im-infra <command> [...]
+
+  services   ls, watch: what is registered
+  dev        an etcd in memory, for development
+
+\`im-infra <command> --help\` says more. Exit code 0: done, 1: failed, 2: wrong usage.
+`;
+
+const commands: Readonly<Record<string, (args: readonly string[], io: CliIo) => Promise<number>>> = {
+  services: runServices,
+  dev: runDev,
+};
+
+/** Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage. Never rejects. */
+export async function runCommandLine(args: readonly string[], io: CliIo): Promise<number> {
+  const [name = '--help', ...rest] = args;
+  if (name === '--help' || name === '-h' || name === 'help') {
+    io.stdout(usage);
+    return args.length === 0 ? 2 : 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    io.stderr(`im-infra: there is no command "${name}"\n\n${usage}`);
+    return 2;
+  }
+  try {
+    return await command(rest, io);
+  } catch (error) {
+    // What a signal stopped was asked to stop.
+    if (io.signal.aborted) return 0;
+    io.stderr(`im-infra ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return error instanceof UsageError || error instanceof ValidationError ? 2 : 1;
+  }
+}
