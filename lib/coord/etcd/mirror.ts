@@ -142,6 +142,7 @@ export class Mirror {
         if (!(await this.#resumable(generation))) await this.#list(generation);
         backoff.reset();
         refusal = undefined;
+        if (closing.aborted) break;
         const end = await this.#follow(generation);
         if (end.cause === 'compacted') this.#next = 0n;
         if (end.cause !== 'refused') continue;

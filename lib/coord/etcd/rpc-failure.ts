@@ -47,7 +47,8 @@ export class RpcFailure {
 
   constructor(readonly cause: unknown) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    const match = /(?:^|: )(\d{1,2}) [A-Z_]+: (.*)$/s.exec(message);
+    // etcd3 puts the message of a lost lease into a sentence of its own.
+    const match = /(?:^|\s)(\d{1,2}) [A-Z_]+: (.*?)(?: is expired or revoked)?$/s.exec(message);
     this.code = match ? Number(match[1]) : UNAVAILABLE;
     this.reason = match ? match[2]! : message;
     const overSized = this.code === 8 && !this.reason.includes('too many requests');

@@ -28,6 +28,7 @@ describe('a failed call', () => {
   it.each([
     '3 INVALID_ARGUMENT: etcdserver: request is too large',
     '5 NOT_FOUND: etcdserver: requested lease not found',
+    'Lease 5 NOT_FOUND: etcdserver: requested lease not found is expired or revoked',
     '7 PERMISSION_DENIED: etcdserver: permission denied',
     '8 RESOURCE_EXHAUSTED: Attempted to send message with a size larger than max',
     '11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted',

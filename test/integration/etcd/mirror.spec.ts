@@ -1,0 +1,206 @@
+import { Etcd3 } from 'etcd3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
+import { prefixRange } from '../../../lib/coord/etcd/kv.js';
+import type { Mirror, MirrorChange } from '../../../lib/coord/etcd/mirror.js';
+import { ClosedError } from '../../../lib/errors/closed.error.js';
+import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
+import { collectLog, openClient } from '../../support/open-client.js';
+import { until } from '../../support/until.js';
+import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
+
+const values = (mirror: Mirror): Record<string, string> =>
+  Object.fromEntries([...mirror.snapshot().entries].map(([key, { value }]) => [key, value.toString()]));
+
+let tests = 0;
+
+describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
+  let etcd: EtcdUnderTest;
+  let client: EtcdClient;
+  let prefix: string;
+  const log = collectLog();
+  beforeAll(async () => {
+    etcd = await startEtcdOf(kind);
+  });
+  afterAll(() => etcd.stop());
+  beforeEach(async () => {
+    prefix = `/mirror-${++tests}/`;
+    client = openClient(etcd.endpoints, {}, log);
+    await client.ready();
+  });
+  afterEach(() => client.close());
+
+  const put = (entries: Record<string, string | Buffer>) =>
+    client.commit({
+      success: Object.entries(entries).map(([key, value]) => ({ put: { key: prefix + key, value } })),
+    });
+  const remove = (key: string) => client.commit({ success: [{ delete: { key: prefix + key } }] });
+
+  it('holds what was there and follows every change, one call for one revision', async () => {
+    await put({ a: '1', b: '1' });
+    const mirror = client.mirror(prefixRange(prefix));
+    const changes: MirrorChange[] = [];
+    mirror.subscribe((change) => changes.push(change));
+    await mirror.ready();
+    expect(values(mirror)).toEqual({ [`${prefix}a`]: '1', [`${prefix}b`]: '1' });
+    await put({ a: '2', c: '2' });
+    const { revision } = await remove('b');
+    await until(() => mirror.snapshot().revision >= revision);
+    expect(values(mirror)).toEqual({ [`${prefix}a`]: '2', [`${prefix}c`]: '2' });
+    expect(
+      changes.map(({ cause, changes }) => [cause, changes.map(({ key }) => key.slice(prefix.length))]),
+    ).toEqual([
+      ['list', ['a', 'b']],
+      ['watch', ['a', 'c']],
+      ['watch', ['b']],
+    ]);
+    expect(changes[2]!.changes[0]).toMatchObject({
+      previous: { value: Buffer.from('1') },
+      current: undefined,
+    });
+  });
+
+  it('keeps apart prefixes of which one begins like the other', async () => {
+    const mirror = client.mirror(prefixRange(`${prefix}user/`));
+    await mirror.ready();
+    await put({ 'user/1': '', 'user-admin/1': '', user0: '' });
+    await until(() => mirror.snapshot().entries.size > 0);
+    expect([...mirror.snapshot().entries.keys()]).toEqual([`${prefix}user/1`]);
+  });
+
+  it('lists in pages as of one revision', async () => {
+    await put(Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`k${index + 10}`, `${index}`])));
+    const mirror = client.mirror(prefixRange(prefix), { pageSize: 4 });
+    const snapshot = await mirror.ready();
+    expect([...snapshot.entries.keys()]).toEqual(
+      Array.from({ length: 25 }, (_, index) => `${prefix}k${index + 10}`),
+    );
+  });
+
+  it('holds ranges larger than one gRPC message usually may be, and events that etcd sends in fragments', async () => {
+    const megabyte = Buffer.alloc(1024 * 1024, 'x');
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await put({ [key]: megabyte });
+    const mirror = client.mirror(prefixRange(prefix));
+    await mirror.ready();
+    expect(mirror.snapshot().entries.size).toBe(6);
+    const half = Buffer.alloc(512 * 1024, 'y');
+    const sizes: number[] = [];
+    mirror.subscribe(({ changes }) => sizes.push(changes.length));
+    const { revision } = await put({ a: half, b: half });
+    await until(() => mirror.snapshot().revision >= revision);
+    expect(sizes).toEqual([2]);
+  });
+
+  it('never changes a snapshot that was handed out', async () => {
+    await put({ a: '1' });
+    const mirror = client.mirror(prefixRange(prefix));
+    const before = await mirror.ready();
+    await put({ a: '2' });
+    await until(() => mirror.snapshot() !== before);
+    expect(before.entries.get(`${prefix}a`)!.value.toString()).toBe('1');
+  });
+
+  it('lists again after a compaction that overtook it, and tells the difference, deletions included', async () => {
+    await put({ kept: '1', gone: '1' });
+    const { EtcdProxy } = await import('../../support/etcd-proxy.js');
+    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const reader = openClient([proxy.endpoint]);
+    const mirror = reader.mirror(prefixRange(prefix));
+    const causes: string[] = [];
+    mirror.subscribe(({ cause }) => causes.push(cause));
+    await mirror.ready();
+    await until(() => mirror.staleFor() === 0);
+    proxy.refuse();
+    await put({ new: '1', passing: '1' });
+    await remove('passing');
+    const { revision } = await remove('gone');
+    const raw = new Etcd3({ hosts: etcd.endpoints });
+    await raw.kv.compact({ revision: revision.toString(), physical: true });
+    raw.close();
+    proxy.accept();
+    await until(() => mirror.snapshot().entries.has(`${prefix}new`), { what: 'the new list' });
+    expect(values(mirror)).toEqual({ [`${prefix}kept`]: '1', [`${prefix}new`]: '1' });
+    expect(causes).toEqual(['list', 'relist']);
+    await put({ later: '1' });
+    await until(() => mirror.snapshot().entries.has(`${prefix}later`));
+    expect(causes).toEqual(['list', 'relist', 'watch']);
+    await reader.close();
+    await proxy.close();
+  });
+
+  it('loses nothing over a cut connection: the exact sequence goes on', async () => {
+    const { EtcdProxy } = await import('../../support/etcd-proxy.js');
+    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const reader = openClient([proxy.endpoint]);
+    const mirror = reader.mirror(prefixRange(prefix));
+    const seen: string[] = [];
+    mirror.subscribe(({ changes }) => changes.forEach(({ current }) => seen.push(current!.value.toString())));
+    await mirror.ready();
+    for (let value = 0; value < 60; value++) {
+      await put({ counter: String(value) });
+      if (value % 10 === 5) proxy.cut();
+    }
+    await until(() => seen.at(-1) === '59', { what: 'the last value' });
+    expect(seen).toEqual(Array.from({ length: 60 }, (_, value) => String(value)));
+    await reader.close();
+    await proxy.close();
+  });
+
+  it('isolates a listener that throws', async () => {
+    const mirror = client.mirror(prefixRange(prefix));
+    const seen: bigint[] = [];
+    mirror.subscribe(() => {
+      throw new Error('of the application');
+    });
+    mirror.subscribe(({ revision }) => seen.push(revision));
+    await mirror.ready();
+    await put({ a: '1' });
+    await until(() => seen.length === 2);
+    expect(
+      log.lines.some(
+        ({ fields }) => (fields?.['err'] as Error | undefined)?.message === 'of the application',
+      ),
+    ).toBe(true);
+  });
+
+  it('closes at once and calls nobody afterwards', async () => {
+    const mirror = client.mirror(prefixRange(prefix));
+    let calls = 0;
+    let completed = false;
+    mirror.subscribe(() => calls++);
+    mirror.stale$.subscribe({ complete: () => (completed = true) });
+    await mirror.ready();
+    mirror.close();
+    mirror.close();
+    await put({ a: '1' });
+    await put({ a: '2' });
+    expect(calls).toBe(1);
+    expect(completed).toBe(true);
+    expect(values(mirror)).toEqual({});
+  });
+
+  it('ends a wait for its first list by limit, signal and close', async () => {
+    const unreachable = openClient(['127.0.0.1:1'], { dialTimeout: 30_000 });
+    const mirror = unreachable.mirror(prefixRange(prefix));
+    await expect(mirror.ready({ timeout: 50 })).rejects.toBeInstanceOf(CoordUnavailableError);
+    const abort = new AbortController();
+    const aborted = mirror.ready({ signal: abort.signal });
+    abort.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    const closed = mirror.ready();
+    mirror.close();
+    await expect(closed).rejects.toBeInstanceOf(ClosedError);
+    await unreachable.close();
+  });
+
+  it('attaches many ranges on one stream without waiting for one another', async () => {
+    const mirrors = Array.from({ length: 200 }, (_, index) =>
+      client.mirror(prefixRange(`${prefix}${index}/`)),
+    );
+    await Promise.all(mirrors.map((mirror) => mirror.ready()));
+    await until(() => mirrors.every((mirror) => mirror.staleFor() === 0));
+    await put({ '7/x': '1', '199/x': '1' });
+    await until(() => mirrors[7]!.snapshot().entries.size + mirrors[199]!.snapshot().entries.size === 2);
+    expect(mirrors.filter(({ synced }) => synced)).toHaveLength(200);
+  });
+});

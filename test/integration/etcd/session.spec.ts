@@ -1,0 +1,163 @@
+import { Etcd3 } from 'etcd3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
+import type { Session } from '../../../lib/coord/etcd/session.js';
+import { SESSIONS_PREFIX } from '../../../lib/coord/etcd/session-sentinel.js';
+import { prefixRange } from '../../../lib/coord/etcd/kv.js';
+import { ClosedError } from '../../../lib/errors/closed.error.js';
+import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
+import { SessionLostError } from '../../../lib/errors/session-lost.error.js';
+import { ValidationError } from '../../../lib/errors/validation.error.js';
+import { EtcdProxy } from '../../support/etcd-proxy.js';
+import { openClient } from '../../support/open-client.js';
+import { until } from '../../support/until.js';
+import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
+
+describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
+  let etcd: EtcdUnderTest;
+  let raw: Etcd3;
+  let client: EtcdClient;
+  beforeAll(async () => {
+    etcd = await startEtcdOf(kind);
+    raw = new Etcd3({ hosts: etcd.endpoints });
+  });
+  afterAll(async () => {
+    raw.close();
+    await etcd.stop();
+  });
+  beforeEach(async () => {
+    client = openClient(etcd.endpoints);
+    await client.ready();
+  });
+  afterEach(() => client.close());
+
+  const sentinelOf = ({ leaseId }: Session) => `${SESSIONS_PREFIX}/${leaseId.toString(16)}`;
+  const exists = async (key: string) => (await client.range({ key })).count === 1;
+  const revoke = ({ leaseId }: Session) => raw.leaseClient.leaseRevoke({ ID: leaseId.toString() });
+
+  it('is one lease, shared by all who ask for the same TTL', async () => {
+    const [a, b, other] = await Promise.all([
+      client.sessions(5_000).acquire(),
+      client.sessions(4_500).acquire(),
+      client.sessions(9_000).acquire(),
+    ]);
+    expect(a).toBe(b);
+    expect(a.leaseId).not.toBe(other.leaseId);
+    expect(a.ttl).toBe(5_000);
+    expect(a.remaining()).toBeGreaterThan(4_000);
+    expect(a.remaining()).toBeLessThanOrEqual(4_750);
+  });
+
+  it('lives on for as long as it is renewed', async () => {
+    const session = await client.sessions(2_000).acquire();
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    expect(session.isAlive()).toBe(true);
+    const { TTL } = await raw.leaseClient.leaseTimeToLive({ ID: session.leaseId.toString() });
+    expect(Number(TTL)).toBeGreaterThan(0);
+  });
+
+  it('notices within a second that an operator revoked it, is replaced, and its keys are put back', async () => {
+    const keeper = client.sessions(10_000);
+    const seen: Session[] = [];
+    keeper.onSession(async (session) => {
+      seen.push(session);
+      await client.commit(
+        { success: [{ put: { key: 'put-back', value: '', lease: session.leaseId } }] },
+        { session },
+      );
+    });
+    const session = await keeper.acquire();
+    await until(() => exists(sentinelOf(session)), { what: 'the sentinel key' });
+    await until(() => exists('put-back'));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const revoked = performance.now();
+    await revoke(session);
+    await until(() => session.signal.aborted, { timeout: 1_000, what: 'the signal' });
+    expect(performance.now() - revoked).toBeLessThan(1_000);
+    expect(session.signal.reason).toBeInstanceOf(SessionLostError);
+    await until(() => seen.length === 2, { timeout: 2_000, what: 'the next session' });
+    await until(() => exists('put-back'), { timeout: 2_000, what: 'the key under the new lease' });
+    expect((await keeper.acquire()).leaseId).toBe(seen[1]!.leaseId);
+  });
+
+  it('sends nothing for a session that is lost', async () => {
+    const session = await client.sessions(7_000).acquire();
+    session.lose('the test says so');
+    const write = client.commit({ success: [{ put: { key: 'of-the-lost', value: '' } }] }, { session });
+    await expect(write).rejects.toBeInstanceOf(SessionLostError);
+    expect(await exists('of-the-lost')).toBe(false);
+  });
+
+  it('tells of its loss before etcd deletes its keys, when the link is half-open', async () => {
+    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const stalled = openClient([proxy.endpoint]);
+    const session = await stalled.sessions(2_000).acquire();
+    const key = sentinelOf(session);
+    await until(() => exists(key));
+    const mirror = client.mirror({ key });
+    await mirror.ready();
+    let lostAt = 0;
+    let deletedAt = 0;
+    session.signal.addEventListener('abort', () => (lostAt = performance.now()));
+    mirror.subscribe(() => (deletedAt = performance.now()));
+    proxy.stall();
+    await until(() => lostAt > 0 && deletedAt > 0, { timeout: 8_000, what: 'loss and expiry' });
+    expect(lostAt).toBeLessThan(deletedAt);
+    await stalled.close();
+    await proxy.close();
+  });
+
+  it('keeps its lease over a cut connection', async () => {
+    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const cut = openClient([proxy.endpoint]);
+    const session = await cut.sessions(2_000).acquire();
+    for (let times = 0; times < 8; times++) {
+      proxy.cut();
+      await new Promise((resolve) => setTimeout(resolve, 400));
+    }
+    expect(session.isAlive()).toBe(true);
+    expect((await cut.sessions(2_000).acquire()).leaseId).toBe(session.leaseId);
+    await cut.close();
+    await proxy.close();
+  });
+
+  it('knows of its loss right after a pause that outlasted it, before it does anything else', async () => {
+    const session = await client.sessions(2_000).acquire();
+    const end = performance.now() + 2_100;
+    while (performance.now() < end);
+    const write = client.commit({ success: [{ put: { key: 'after-the-pause', value: '' } }] }, { session });
+    expect(session.isAlive()).toBe(false);
+    await expect(write).rejects.toBeInstanceOf(SessionLostError);
+    expect(await exists('after-the-pause')).toBe(false);
+  });
+
+  it('takes its keys along when the client is closed', async () => {
+    const leaving = openClient(etcd.endpoints);
+    const session = await leaving.sessions(60_000).acquire();
+    await leaving.commit(
+      { success: [{ put: { key: 'leaving', value: '', lease: session.leaseId } }] },
+      { session },
+    );
+    expect(await exists('leaving')).toBe(true);
+    await leaving.close();
+    expect(await exists('leaving')).toBe(false);
+    expect(session.isAlive()).toBe(false);
+    expect((await client.range(prefixRange(sentinelOf(session)))).count).toBe(0);
+  });
+
+  it('is waited for no longer than asked', async () => {
+    const away = openClient(['127.0.0.1:1']);
+    await expect(away.sessions(5_000).acquire({ timeout: 50 })).rejects.toBeInstanceOf(CoordUnavailableError);
+    const abort = new AbortController();
+    const aborted = away.sessions(5_000).acquire({ signal: abort.signal });
+    abort.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    const closed = away.sessions(5_000).acquire();
+    await away.close();
+    await expect(closed).rejects.toBeInstanceOf(ClosedError);
+  });
+
+  it('refuses a TTL that etcd would raise by itself', () => {
+    expect(() => client.sessions(1_999)).toThrow(ValidationError);
+  });
+});
