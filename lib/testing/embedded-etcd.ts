@@ -1,5 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { ValidationError } from '../errors/validation.error.js';
+import { EmbeddedFaults } from './embedded-faults.js';
+import { FaultProxy } from './faults/fault-proxy.js';
 import { authService } from './embedded/auth-service.js';
 import { kvService } from './embedded/kv-service.js';
 import { leaseService } from './embedded/lease-service.js';
@@ -25,12 +27,20 @@ const MAX_RECEIVE_BYTES = 2 * 1024 * 1024;
  * `NODE_ENV=production`.
  */
 export class EmbeddedEtcd implements AsyncDisposable {
-  readonly #state = new ServerState();
-  readonly #streams = new Set<WatchStream>();
-  #server: Server | undefined;
-  #port = 0;
+  readonly #state: ServerState;
+  readonly #streams: ReadonlySet<WatchStream>;
+  readonly #server: Server;
+  readonly #front: FaultProxy;
+  /** What can go wrong, on demand. */
+  readonly faults: EmbeddedFaults;
 
-  private constructor() {}
+  private constructor(state: ServerState, streams: Set<WatchStream>, server: Server, front: FaultProxy) {
+    this.#state = state;
+    this.#streams = streams;
+    this.#server = server;
+    this.#front = front;
+    this.faults = new EmbeddedFaults(state, front);
+  }
 
   static async start(options: EmbeddedEtcdOptions = {}): Promise<EmbeddedEtcd> {
     if (process.env['NODE_ENV'] === 'production') {
@@ -40,51 +50,53 @@ export class EmbeddedEtcd implements AsyncDisposable {
         'production',
       );
     }
-    const etcd = new EmbeddedEtcd();
-    await etcd.#listen(options.port ?? 0);
-    return etcd;
-  }
-
-  /** `127.0.0.1:port`, as `coord.endpoints` takes it. */
-  get endpoint(): string {
-    return `127.0.0.1:${this.#port}`;
-  }
-
-  /** Ends all calls and forgets everything; leaves no handle open. */
-  async stop(): Promise<void> {
-    for (const stream of this.#streams) stream.close();
-    this.#streams.clear();
-    this.#state.leases.close();
-    this.#server?.forceShutdown();
-    this.#server = undefined;
-    return Promise.resolve();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-  }
-
-  async #listen(port: number): Promise<void> {
-    const state = this.#state;
+    const state = new ServerState();
+    const streams = new Set<WatchStream>();
     const server = new Server({
       'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
       'grpc.max_send_message_length': -1,
     });
     server.addService(etcdService('KV'), kvService(state));
-    server.addService(etcdService('Watch'), watchService(state, this.#streams));
+    server.addService(etcdService('Watch'), watchService(state, streams));
     server.addService(etcdService('Lease'), leaseService(state));
     server.addService(etcdService('Auth'), authService(state));
     server.addService(etcdService('Maintenance'), maintenanceService(state));
-    server.addService(
-      etcdService('Cluster'),
-      clusterService(state, () => this.endpoint),
+    // Clients come in through a proxy: it can do to their connections what a network does.
+    const inner = await bind(server);
+    const front = await FaultProxy.start({ ...options, target: `127.0.0.1:${inner}` }).catch(
+      (error: unknown) => {
+        server.forceShutdown();
+        throw error;
+      },
     );
-    this.#port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-        if (error) reject(error);
-        else resolve(bound);
-      });
-    });
-    this.#server = server;
+    server.addService(etcdService('Cluster'), clusterService(state, front.endpoint));
+    return new EmbeddedEtcd(state, streams, server, front);
   }
+
+  /** `127.0.0.1:port`, as `coord.endpoints` takes it. */
+  get endpoint(): string {
+    return this.#front.endpoint;
+  }
+
+  /** Ends all calls and forgets everything; leaves no handle open. */
+  async stop(): Promise<void> {
+    await this.#front.close();
+    for (const stream of this.#streams) stream.close();
+    this.#state.leases.close();
+    this.#server.forceShutdown();
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function bind(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+      if (error) reject(error);
+      else resolve(port);
+    });
+  });
 }

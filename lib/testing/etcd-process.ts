@@ -21,6 +21,15 @@ export interface EtcdProcessOptions {
   readonly waitHealthy?: boolean;
 }
 
+export interface RestartOptions {
+  /** How long it stays away, in milliseconds. @default 0 */
+  readonly down?: number;
+  /** @default 'SIGKILL' */
+  readonly signal?: 'SIGKILL' | 'SIGTERM';
+  /** As in {@link EtcdProcessOptions}. @default true */
+  readonly waitHealthy?: boolean;
+}
+
 /** How long etcd may take to end after SIGTERM before it is killed. */
 const STOP_GRACE = 3_000;
 
@@ -32,6 +41,8 @@ export class EtcdProcess implements AsyncDisposable {
   readonly #options: EtcdProcessOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'im-infra-etcd-'));
   #child: ChildProcess | undefined;
+  /** Why it could not be spawned. */
+  #failure: Error | undefined;
   #untie: () => void = () => {};
   #exited: Promise<void> = Promise.resolve();
 
@@ -49,7 +60,7 @@ export class EtcdProcess implements AsyncDisposable {
     const [port, peerPort, metricsPort] = await freePorts(3);
     const etcd = new EtcdProcess(options, options.port ?? port!, peerPort!, metricsPort!);
     try {
-      await etcd.start();
+      await etcd.start(options);
     } catch (error) {
       await etcd.stop();
       throw error;
@@ -59,6 +70,10 @@ export class EtcdProcess implements AsyncDisposable {
 
   get endpoint(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  get #program(): string {
+    return this.#options.program ?? 'etcd';
   }
 
   get pid(): number | undefined {
@@ -78,20 +93,20 @@ export class EtcdProcess implements AsyncDisposable {
     }
   }
 
-  /** Starts it (again), on the same port and with what is left of its data. */
-  async start(): Promise<void> {
+  /** Starts it (again), on the same port and with what is left of its data, and waits until it answers for its cluster. */
+  async start({ waitHealthy = true }: { readonly waitHealthy?: boolean } = {}): Promise<void> {
     if (this.#child !== undefined) return;
     const output = openSync(join(this.#folder, 'etcd.log'), 'a');
-    const child = spawn(this.#options.program ?? 'etcd', this.#arguments(), {
+    const child = spawn(this.#program, this.#arguments(), {
       stdio: ['ignore', output, output],
       env: ownEnvironment(),
     });
     closeSync(output);
     this.#child = child;
-    let failed: Error | undefined;
+    this.#failure = undefined;
     this.#exited = new Promise((resolve) => {
       const ended = (error?: Error): void => {
-        failed = error;
+        this.#failure = error;
         if (this.#child === child) this.#child = undefined;
         this.#untie();
         resolve();
@@ -101,9 +116,7 @@ export class EtcdProcess implements AsyncDisposable {
     });
     child.unref();
     if (child.pid !== undefined) this.#untie = tieToThisProcess(child.pid, this.#folder);
-    if (this.#options.waitHealthy === false) return;
-    await this.healthy();
-    if (failed !== undefined) throw failed;
+    if (waitHealthy) await this.healthy();
   }
 
   /** Waits until it answers for its cluster. */
@@ -111,8 +124,12 @@ export class EtcdProcess implements AsyncDisposable {
     const deadline = performance.now() + timeout;
     while (!(await isHealthy(this.metricsPort))) {
       if (this.#child === undefined || performance.now() > deadline) {
-        const what = this.#child === undefined ? 'ended' : `did not get healthy within ${timeout} ms`;
-        throw new CoordUnavailableError(`etcd at ${this.endpoint} ${what}; it said:\n${this.output}`);
+        const what = this.#child === undefined ? 'ended' : `was not healthy within ${timeout} ms`;
+        const said = this.#failure === undefined ? `; it said:\n${this.output}` : '';
+        throw new CoordUnavailableError(
+          `${this.#program} at ${this.endpoint} ${what}${said}`,
+          this.#failure && { cause: this.#failure },
+        );
       }
       await sleep(20);
     }
@@ -134,12 +151,10 @@ export class EtcdProcess implements AsyncDisposable {
   }
 
   /** Kills it, waits `down` milliseconds and starts it on the same data and port. */
-  async restart(
-    options: { readonly down?: number; readonly signal?: 'SIGKILL' | 'SIGTERM' } = {},
-  ): Promise<void> {
+  async restart(options: RestartOptions = {}): Promise<void> {
     await this.kill(options.signal ?? 'SIGKILL');
     if (options.down !== undefined) await sleep(options.down);
-    await this.start();
+    await this.start(options);
   }
 
   /** Kills it, throws its data away and starts a new cluster on the same port. */

@@ -23,11 +23,11 @@ export function maintenanceService(state: ServerState): UntypedServiceImplementa
 }
 
 /** Of etcd's Cluster service, the list of members: this one. */
-export function clusterService(state: ServerState, endpoint: () => string): UntypedServiceImplementation {
+export function clusterService(state: ServerState, endpoint: string): UntypedServiceImplementation {
   return {
     MemberList: unary(() => ({
       header: state.header(),
-      members: [{ ID: state.memberId, name: 'embedded', clientURLs: [`http://${endpoint()}`] }],
+      members: [{ ID: state.memberId, name: 'embedded', clientURLs: [`http://${endpoint}`] }],
     })),
   };
 }

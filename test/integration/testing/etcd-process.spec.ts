@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { EtcdProcess } from '../../../lib/testing/index.js';
+import { EtcdCluster } from '../../faults/etcd-cluster.js';
+import { etcdKinds } from '../etcd-kinds.js';
+import { WireClient } from './wire-client.js';
+
+const present = (await etcdKinds()).includes('binary');
+
+describe.runIf(present)('EtcdProcess', () => {
+  const cleanups: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const clean of cleanups.splice(0).reverse()) await clean();
+  });
+
+  const start = async () => {
+    const etcd = await EtcdProcess.start();
+    const client = new WireClient(etcd.endpoint);
+    cleanups.push(
+      () => etcd.stop(),
+      () => client.close(),
+    );
+    return { etcd, client };
+  };
+
+  const keys = async (client: WireClient): Promise<number> => {
+    const ask = () => client.range({ key: 'a' }, { deadline: Date.now() + 1_000 }).catch(() => undefined);
+    await expect.poll(ask, { timeout: 10_000 }).toBeDefined();
+    return (await ask())!.kvs.length;
+  };
+
+  it('keeps data and port through a kill and a restart', async () => {
+    const { etcd, client } = await start();
+    await client.put({ key: 'a', value: '1' });
+    const pid = etcd.pid;
+    await etcd.restart();
+    expect(etcd.pid).not.toBe(pid);
+    expect(await keys(client)).toBe(1);
+  });
+
+  it('is a new, empty cluster after a wipe', async () => {
+    const { etcd, client } = await start();
+    await client.put({ key: 'a', value: '1' });
+    await etcd.wipe();
+    expect(await keys(client)).toBe(0);
+  });
+
+  it('answers nothing while paused and goes on when resumed', async () => {
+    const { etcd, client } = await start();
+    await client.range({ key: 'a' });
+    etcd.pause();
+    await expect(client.range({ key: 'a' }, { deadline: Date.now() + 200 })).rejects.toThrow(/DEADLINE/);
+    etcd.resume();
+    expect(await keys(client)).toBe(0);
+  });
+
+  it('stops although it is paused, and twice', async () => {
+    const { etcd } = await start();
+    etcd.pause();
+    await etcd.stop();
+    await etcd.stop();
+    expect(etcd.running).toBe(false);
+  });
+
+  it('says what etcd said when it does not start', async () => {
+    await expect(EtcdProcess.start({ args: ['--no-such-flag'] })).rejects.toThrow(
+      /ended; it said:[^]*no-such-flag/,
+    );
+  });
+
+  it('says which program is missing', async () => {
+    await expect(EtcdProcess.start({ program: 'no-such-etcd' })).rejects.toThrow(/no-such-etcd/);
+  });
+});
+
+describe.runIf(present)('EtcdCluster', () => {
+  it('moves its leader, and finds a new one when that is killed', async () => {
+    await using cluster = await EtcdCluster.start();
+    const first = await cluster.leader();
+    const second = await cluster.moveLeader();
+    expect(second).not.toBe(first);
+    expect(await cluster.leader()).toBe(second);
+    await second.kill();
+    await cluster.healthy();
+    expect([second, undefined]).not.toContain(await cluster.leader());
+    await second.start();
+    const client = new WireClient(second.endpoint);
+    await client.put({ key: 'a', value: '1' });
+    client.close();
+  });
+});
