@@ -31,6 +31,18 @@ export { withGrpcTrace } from './trace/grpc.options.js';
 // coord
 
 // registry and grpc
+export type { ServiceInstance } from './coord/registry/service-instance.js';
+export type { ServiceEvent } from './coord/registry/service-directory.js';
+export type { Registration, RegistrationState } from './coord/registry/registration.js';
+export type { RegisterInstanceOptions } from './coord/registry/registrar.js';
+export type { RegisterOptions } from './coord/registry/register.options.js';
+export type { LoadBalancingPolicy } from './coord/registry/balancing/balancing-plan.js';
+export { ServiceRegistry, type WarmUpOptions } from './coord/grpc/service-registry.js';
+export { coordGrpc } from './coord/grpc/coord-grpc.js';
+export type { CoordGrpcOptions } from './coord/grpc/coord-grpc.options.js';
+export type { CoordConnection, CoordGrpcClient, CoordGrpcClientOptions } from './coord/grpc/client-options.js';
+export type { RetryPolicy } from './coord/grpc/retry-policy.js';
+export { GrpcCopyError } from './coord/grpc/grpc-copy.error.js';
 
 // config
 

@@ -1,0 +1,194 @@
+import { connectivityState, status } from '@grpc/grpc-js';
+import { type Clock, systemClock } from '../etcd/clock.js';
+import type { CallHeaders } from '../registry/balancing/candidate.js';
+import { Chooser } from '../registry/balancing/chooser.js';
+import type { ServiceInstance } from '../registry/service-instance.js';
+import { Backend } from './backend.js';
+import { BALANCER_NAME } from './balancer-config.js';
+import {
+  type ChannelControlHelper,
+  type Endpoint,
+  type LoadBalancer,
+  type LoadBalancingConfig,
+  type PickArgs,
+  type Picker,
+  QueuePicker,
+  type StatusOr,
+  UnavailablePicker,
+} from './grpc-experimental.js';
+import { SELECTION, type Selection } from './selection.js';
+
+const { READY, CONNECTING, IDLE, TRANSIENT_FAILURE } = connectivityState;
+
+/**
+ * Spreads the calls of one channel over the instances of a service.
+ *
+ * Unlike grpc-js' own policies it keeps what has not changed: an update connects the new and closes the gone, at a cost of
+ * what changed, and never touches the others. Without an instance it fails calls at once (grpc-js' `round_robin` lets them
+ * hang), and it never asks the resolver again (grpc-js' policies do, which with a pushing resolver is an endless loop).
+ */
+export class Balancer implements LoadBalancer {
+  readonly #helper: ChannelControlHelper;
+  readonly #clock: Clock = systemClock;
+  readonly #backends = new Map<string, Backend>();
+  #selection: Selection | undefined;
+  #chooser: Chooser<Backend> | undefined;
+  #current: connectivityState = IDLE;
+  #lastError = '';
+  #note = '';
+  #queued = false;
+  #updating = false;
+  #destroyed = false;
+
+  constructor(helper: ChannelControlHelper) {
+    this.#helper = helper;
+  }
+
+  updateAddressList(
+    endpoints: StatusOr<Endpoint[]>,
+    _config: LoadBalancingConfig,
+    options: Record<string, unknown>,
+    note: string,
+  ): boolean {
+    if (!endpoints.ok) {
+      if (this.#backends.size === 0) this.#fail(endpoints.error.details);
+      return true;
+    }
+    const selection = options[SELECTION] as Selection | undefined;
+    if (selection === undefined) {
+      this.#fail(`${BALANCER_NAME} works with coord: targets only`);
+      return false;
+    }
+    const measured = selection.plan.balancing.policy === 'least_request';
+    this.#selection = selection;
+    this.#note = note;
+    this.#updating = true;
+    for (const [address, backend] of this.#backends) {
+      if (selection.instances.has(address)) continue;
+      this.#backends.delete(address);
+      backend.destroy();
+    }
+    for (const [address, instance] of selection.instances) {
+      const known = this.#backends.get(address);
+      if (known === undefined) this.#backends.set(address, this.#connect(instance, options, measured));
+      else if (known.instance !== instance) {
+        known.instance = instance;
+        known.reconnect();
+      }
+    }
+    this.#updating = false;
+    this.#publish();
+    return true;
+  }
+
+  exitIdle(): void {
+    for (const backend of this.#backends.values()) if (backend.state === IDLE) backend.connect();
+  }
+
+  resetBackoff(): void {
+    for (const backend of this.#backends.values()) backend.reconnect();
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    for (const backend of this.#backends.values()) backend.destroy();
+    this.#backends.clear();
+  }
+
+  getTypeName(): string {
+    return BALANCER_NAME;
+  }
+
+  #connect(instance: ServiceInstance, options: Record<string, unknown>, measured: boolean): Backend {
+    const backend: Backend = new Backend(instance, {
+      clock: this.#clock,
+      helper: this.#helper,
+      options,
+      measured,
+      changed: (which, error) => this.#onBackend(which, error),
+    });
+    return backend;
+  }
+
+  #onBackend(backend: Backend, error: string | null): void {
+    if (this.#destroyed) return;
+    if (error) this.#lastError = error;
+    const { state } = backend;
+    if (state === TRANSIENT_FAILURE) this.#selection?.unreachable(backend.instance);
+    if (this.#updating) return;
+    // A connection lost must not be chosen again, and the first one is waited for; one more can wait for its tick's others.
+    if (this.#current === READY && state !== TRANSIENT_FAILURE && state !== IDLE) this.#publishSoon();
+    else this.#publish();
+  }
+
+  #publishSoon(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    setImmediate(() => {
+      this.#queued = false;
+      if (!this.#destroyed) this.#publish();
+    });
+  }
+
+  #publish(): void {
+    const selection = this.#selection;
+    if (selection === undefined || this.#destroyed) return;
+    const known = [...this.#backends.values()];
+    this.#keepConnected(known, selection);
+    const ready = known.filter(({ state }) => state === READY);
+    if (ready.length > 0) {
+      const chooser = new Chooser(selection.plan.balancing, ready, known, this.#chooser);
+      this.#chooser = chooser;
+      this.#update(READY, new ChooserPicker(chooser, selection.service), null);
+    } else if (known.length === 0) this.#fail(this.#note);
+    else if (known.some(({ state }) => state === CONNECTING || state === IDLE)) {
+      this.#update(CONNECTING, new QueuePicker(this), null);
+    } else {
+      this.#fail(
+        `none of the ${known.length} instances of ${selection.service} could be reached: ${this.#lastError}`,
+      );
+    }
+  }
+
+  /** `pick_first` connects to one instance, and to the next only when that one fails; all others connect to everybody. */
+  #keepConnected(known: readonly Backend[], { plan }: Selection): void {
+    this.#updating = true;
+    for (const backend of known) {
+      if (backend.state === IDLE) backend.connect();
+      if (plan.balancing.policy === 'pick_first' && backend.state !== TRANSIENT_FAILURE) break;
+    }
+    this.#updating = false;
+  }
+
+  #fail(details: string): void {
+    this.#update(TRANSIENT_FAILURE, new UnavailablePicker({ code: status.UNAVAILABLE, details }), details);
+  }
+
+  #update(state: connectivityState, picker: Picker, error: string | null): void {
+    this.#current = state;
+    this.#helper.updateState(state, picker, error);
+  }
+}
+
+/** Chooses for each call; made anew when the instances that can take calls change. */
+class ChooserPicker implements Picker {
+  readonly #chooser: Chooser<Backend>;
+  readonly #none: Picker;
+
+  constructor(chooser: Chooser<Backend>, service: string) {
+    this.#chooser = chooser;
+    this.#none = new UnavailablePicker({
+      code: status.UNAVAILABLE,
+      details: `no instance of ${service} has the version that the call asks for`,
+    });
+  }
+
+  pick(args: PickArgs): ReturnType<Picker['pick']> {
+    const backend = this.#chooser.choose(headersOf(args));
+    return backend === undefined ? this.#none.pick(args) : backend.pick(args);
+  }
+}
+
+function headersOf({ metadata }: PickArgs): CallHeaders {
+  return { get: (name) => metadata.get(name)[0]?.toString() };
+}

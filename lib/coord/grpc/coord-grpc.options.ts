@@ -1,0 +1,102 @@
+import type { ChannelOptions } from '@grpc/grpc-js';
+import { ValidationError } from '../../errors/validation.error.js';
+import { checkInteger, checkName, checkOneOf, checkString } from '../../options/check.js';
+import { type Duration, parseDuration } from '../../options/duration.js';
+import {
+  type BalancingPlan,
+  LOAD_BALANCING_POLICIES,
+  type LoadBalancingPolicy,
+} from '../registry/balancing/balancing-plan.js';
+import type { ServiceInstance } from '../registry/service-instance.js';
+import type { RetryPolicy } from './retry-policy.js';
+import { buildServiceConfig, readServiceConfig } from './service-config.js';
+import type { ServiceConfig } from './grpc-experimental.js';
+
+/** How one client finds, chooses and calls the instances of a service. */
+export interface CoordGrpcOptions {
+  /** Who gets the next call. @default 'round_robin' */
+  readonly loadBalancing?: LoadBalancingPolicy;
+  /** Repeats calls of idempotent methods that no instance answered; see {@link RetryPolicy}. @default false */
+  readonly retry?: RetryPolicy | false;
+  /** Deadline of unary calls that have none of their own; `false` for none. Streams have none. @default '10s' */
+  readonly timeout?: Duration | false;
+  /** Only instances for which this is true. It must not throw and answer the same for the same instance. */
+  readonly filter?: (instance: ServiceInstance) => boolean;
+  /** Instances whose metadata has this zone are preferred; the others get calls when too few of them are up. */
+  readonly zone?: string;
+  /** Connect to this many instances only; clients draw different ones. @default all */
+  readonly subsetSize?: number;
+  /** How long a first call waits for etcd before it fails with UNAVAILABLE. @default '3s' */
+  readonly resolveTimeout?: Duration;
+  /**
+   * Which registry, where one process has several for different etcds: the `service.name` or `service.instanceId` that the
+   * module was given. @default the only one
+   */
+  readonly registry?: string;
+}
+
+/** What the resolver and the balancer of one client go by. */
+export interface ClientPlan {
+  readonly balancing: BalancingPlan;
+  readonly filter: ((instance: ServiceInstance) => boolean) | undefined;
+  readonly subsetSize: number | undefined;
+  readonly resolveTimeout: number;
+  readonly registry: string | undefined;
+  readonly serviceConfig: ServiceConfig;
+}
+
+/**
+ * A peer that hangs during a call is dropped within 250 + 700 ms. The second figure is what a busy server, or a stall of our
+ * own event loop, may take before a good connection is cut, hence the larger part.
+ */
+const KEEPALIVE_TIME = 250;
+const KEEPALIVE_TIMEOUT = 700;
+
+/** A dead instance is tried again after 0.1 s, then with growing pauses up to 3 s (grpc-js by itself: up to 2 minutes). */
+const FIRST_RECONNECT = 100;
+const LAST_RECONNECT = 3_000;
+
+/** Reads {@link CoordGrpcOptions}; throws a `ValidationError` that names the option. */
+export function resolveCoordGrpc(
+  options: CoordGrpcOptions,
+  packages: readonly string[] = [],
+  channelOptions: ChannelOptions = {},
+): ClientPlan {
+  if (typeof options !== 'object' || options === null) {
+    throw new ValidationError('options', 'an object', options);
+  }
+  const { filter, zone, subsetSize, registry } = options;
+  if (filter !== undefined && typeof filter !== 'function') {
+    throw new ValidationError('filter', 'a function of an instance that returns a boolean', filter);
+  }
+  const policy = checkOneOf('loadBalancing', options.loadBalancing ?? 'round_robin', LOAD_BALANCING_POLICIES);
+  const written = channelOptions['grpc.service_config'];
+  return {
+    balancing: { policy, zone: zone === undefined ? undefined : checkString('zone', zone) },
+    filter,
+    subsetSize: subsetSize === undefined ? undefined : checkInteger('subsetSize', subsetSize, 1, 100_000),
+    resolveTimeout: parseDuration('resolveTimeout', options.resolveTimeout ?? 3_000, { min: 1 }),
+    registry: registry === undefined ? undefined : checkName('registry', registry),
+    serviceConfig: buildServiceConfig(
+      policy,
+      options.retry ?? false,
+      packages,
+      written === undefined ? undefined : readServiceConfig(written, options.loadBalancing !== undefined),
+    ),
+  };
+}
+
+/** The deadline of unary calls in ms, `undefined` for none. */
+export function resolveTimeout({ timeout = 10_000 }: CoordGrpcOptions): number | undefined {
+  return timeout === false ? undefined : parseDuration('timeout', timeout, { min: 1 });
+}
+
+/** Channel options that a client of this library starts from; the application's own come on top. */
+export const DEFAULT_CHANNEL_OPTIONS: ChannelOptions = Object.freeze({
+  // `coord:` targets are not for a proxy: with http_proxy set, grpc-js would hand it the service's name as a host.
+  'grpc.enable_http_proxy': 0,
+  'grpc.keepalive_time_ms': KEEPALIVE_TIME,
+  'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT,
+  'grpc.initial_reconnect_backoff_ms': FIRST_RECONNECT,
+  'grpc.max_reconnect_backoff_ms': LAST_RECONNECT,
+});

@@ -1,0 +1,36 @@
+import { Client, experimental } from '@grpc/grpc-js';
+import { BALANCER_NAME, BalancerConfig } from './balancer-config.js';
+import { Balancer } from './balancer.js';
+import { CoordResolver } from './coord-resolver.js';
+import { SCHEME } from './coord-target.js';
+import { GrpcCopyError } from './grpc-copy.error.js';
+import { registerLoadBalancerType, registerResolver } from './grpc-experimental.js';
+
+const INSTALLED = Symbol.for('im-infra:grpc.scheme');
+
+/**
+ * Teaches grpc-js the scheme `coord:` and our balancing policy. Once a copy of grpc-js: it has no way to take them back, and
+ * the ESM and the CommonJS build of this library share it.
+ */
+export function installScheme(): void {
+  if (typeof experimental?.statusOrFromValue !== 'function') {
+    throw new GrpcCopyError(
+      "im-infra needs @grpc/grpc-js '>=1.14.0 <1.15.0'; the one that was loaded is another version",
+    );
+  }
+  const holder = globalThis as { [INSTALLED]?: WeakSet<object> };
+  const copies = (holder[INSTALLED] ??= new WeakSet());
+  if (copies.has(Client)) return;
+  copies.add(Client);
+  registerResolver(SCHEME, CoordResolver);
+  registerLoadBalancerType(BALANCER_NAME, Balancer, BalancerConfig);
+}
+
+/** Throws unless a client class was made by the copy of grpc-js that knows our scheme. */
+export function assertOneCopy(clientClass: unknown): void {
+  if (typeof clientClass === 'function' && clientClass.prototype instanceof Client) return;
+  throw new GrpcCopyError(
+    '@nestjs/microservices uses another copy of @grpc/grpc-js than im-infra, so it cannot know the scheme coord:. ' +
+      'Find the two with `npm ls @grpc/grpc-js` and let npm install one (npm dedupe, or an override)',
+  );
+}

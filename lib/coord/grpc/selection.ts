@@ -1,0 +1,15 @@
+import type { ServiceInstance } from '../registry/service-instance.js';
+import type { ClientPlan } from './coord-grpc.options.js';
+import { PRIVATE_OPTION } from './grpc-experimental.js';
+
+/** What the resolver tells the balancer beyond addresses, as an attribute of the resolution. */
+export interface Selection {
+  readonly service: string;
+  readonly plan: ClientPlan;
+  /** One instance an address, by `host:port`. */
+  readonly instances: ReadonlyMap<string, ServiceInstance>;
+  /** Nobody answers at this instance. */
+  readonly unreachable: (instance: ServiceInstance) => void;
+}
+
+export const SELECTION = `${PRIVATE_OPTION}.selection`;

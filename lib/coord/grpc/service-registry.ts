@@ -1,0 +1,144 @@
+import { ClientGrpcProxy } from '@nestjs/microservices';
+import { type Observable, ReplaySubject, type Subscription } from 'rxjs';
+import { ClosedError } from '../../errors/closed.error.js';
+import { type Duration, parseDuration } from '../../options/duration.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import type { RoomContext } from '../etcd/room-context.js';
+import { Discovery } from '../registry/discovery.js';
+import type { RegisterInstanceOptions } from '../registry/registrar.js';
+import { Registrar } from '../registry/registrar.js';
+import type { Registration } from '../registry/registration.js';
+import { ServiceDirectories } from '../registry/service-directories.js';
+import type { ServiceEvent } from '../registry/service-directory.js';
+import type { ServiceInstance } from '../registry/service-instance.js';
+import {
+  type CoordConnection,
+  type CoordGrpcClient,
+  type CoordGrpcClientOptions,
+  clientOptions,
+  connection,
+} from './client-options.js';
+import type { CoordGrpcOptions } from './coord-grpc.options.js';
+import { assertOneCopy, installScheme } from './grpc-scheme.js';
+import { type LiveRegistry, announceRegistry, pokeRegistries } from './registry-table.js';
+import { clientClasses, warmUp } from './warmup.js';
+
+export interface WarmUpOptions {
+  /** How long to wait for connections. @default '5s' */
+  readonly timeout?: Duration;
+}
+
+/**
+ * Who serves what: publishes instances of this process, finds those of others, and makes gRPC clients that follow them.
+ * All keys hang on the shared session; all lookups of a service share one watch.
+ */
+export class ServiceRegistry {
+  readonly #context: RoomContext;
+  readonly #directories: ServiceDirectories;
+  readonly #registrar: Registrar;
+  readonly #discovery: Discovery;
+  readonly #closing = new ReplaySubject<void>(1);
+  readonly #proxies = new Set<ClientGrpcProxy>();
+  readonly #live: LiveRegistry;
+  readonly #withdraw: () => void;
+  readonly #following: Subscription;
+  #closed: Promise<void> | undefined;
+
+  constructor(context: RoomContext) {
+    this.#context = context;
+    this.#directories = new ServiceDirectories(context);
+    this.#registrar = new Registrar(context, this.#directories);
+    this.#discovery = new Discovery(context, this.#directories, this.#closing);
+    installScheme();
+    this.#live = liveRegistry(context, this.#directories);
+    this.#withdraw = announceRegistry(this.#live);
+    this.#following = context.client.status$.subscribe(() => pokeRegistries());
+  }
+
+  /** Publishes an instance until it is deregistered. The key is put back by itself when it is lost. */
+  register(
+    instance: Omit<ServiceInstance, 'id'> & { readonly id?: string },
+    opts?: RegisterInstanceOptions,
+  ): Promise<Registration> {
+    return this.#registrar.register(instance, opts);
+  }
+
+  /** Ends the registrations of this process that have this id. Resolves when none is left, also if there was none. */
+  deregister(serviceId: string): Promise<void> {
+    return this.#registrar.deregister(serviceId);
+  }
+
+  /** The instances that serve `name`, read from etcd; while etcd is away, what was known last. */
+  discover(name: string, options?: CallOptions): Promise<ServiceInstance[]> {
+    return this.#discovery.discover(name, options);
+  }
+
+  /** The instances that serve `name`: the current set first, then every change. Never errors. */
+  watch(name: string): Observable<readonly ServiceInstance[]> {
+    return this.#discovery.watch(name);
+  }
+
+  /** Each instance of `name` that there is, comes, changes or goes. Never errors. */
+  events(name: string): Observable<ServiceEvent> {
+    return this.#discovery.events(name);
+  }
+
+  /** A Nest client of `name`; closed with this registry, or by its own `close()`. */
+  clientProxy(name: string, options: CoordGrpcClientOptions): ClientGrpcProxy {
+    this.#assertOpen();
+    const proxy = new ClientGrpcProxy(this.clientOptions(name, options).options);
+    for (const clientClass of clientClasses(proxy).values()) assertOneCopy(clientClass);
+    this.#proxies.add(proxy);
+    return proxy;
+  }
+
+  /** Like `coordGrpc()`, bound to this registry: for `ClientsModule.registerAsync()` in a process with several. */
+  clientOptions(name: string, options: CoordGrpcClientOptions): CoordGrpcClient {
+    return clientOptions(name, options, this.#live);
+  }
+
+  /** Target and channel options for any grpc-js client class. */
+  getConnection(name: string, options: CoordGrpcOptions = {}): CoordConnection {
+    return connection(name, options, {}, [], this.#live);
+  }
+
+  /** Connects a client before its first call. Rejects with `CoordUnavailableError` if nobody answers in time. */
+  warmup(proxy: ClientGrpcProxy, { timeout = 5_000 }: WarmUpOptions = {}): Promise<void> {
+    return warmUp(proxy, parseDuration('timeout', timeout, { min: 1 }));
+  }
+
+  /** Deregisters everything, closes the clients made here and all watches. Bounded, idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#following.unsubscribe();
+    await this.#registrar.close();
+    for (const proxy of this.#proxies) proxy.close();
+    this.#proxies.clear();
+    this.#withdraw();
+    this.#closing.next();
+    this.#closing.complete();
+    this.#directories.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError(`the registry of ${this.#context.service.name} is closed`);
+  }
+}
+
+function liveRegistry(context: RoomContext, directories: ServiceDirectories): LiveRegistry {
+  const { client, service, prefixes, logger } = context;
+  return {
+    names: [service.instanceId, service.name],
+    client: service.instanceId,
+    logger,
+    get source() {
+      const { clusterId } = client;
+      return clusterId === undefined ? undefined : `cluster ${clusterId.toString(16)}, ${prefixes.services}/`;
+    },
+    open: (name) => directories.open(name),
+  };
+}

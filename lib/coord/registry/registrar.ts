@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { ClosedError } from '../../errors/closed.error.js';
+import { type Duration, parseDuration } from '../../options/duration.js';
+import { type Clock, systemClock } from '../etcd/clock.js';
+import type { RoomContext } from '../etcd/room-context.js';
+import { checkInstance } from './instance-check.js';
+import { instanceKey } from './instance-key.js';
+import { Registration } from './registration.js';
+import type { ServiceDirectories } from './service-directories.js';
+import type { ServiceInstance } from './service-instance.js';
+
+export interface RegisterInstanceOptions {
+  /** The lease's time to live: how long a crashed process stays listed. At least 2 s. @default coord.sessionTtl, '15s' */
+  readonly ttl?: Duration;
+  readonly signal?: AbortSignal;
+}
+
+/** etcd grants no lease under 2 s. */
+const SHORTEST_TTL = 2_000;
+
+/** The longest that {@link Registrar.close} waits for etcd, in ms; what is left goes with the session's lease. */
+const CLOSE_BUDGET = 1_000;
+
+/** What this process publishes of itself. */
+export class Registrar {
+  readonly #context: RoomContext;
+  readonly #directories: ServiceDirectories;
+  readonly #clock: Clock;
+  readonly #registrations = new Map<string, Registration>();
+  #closed = false;
+
+  constructor(context: RoomContext, directories: ServiceDirectories, clock: Clock = systemClock) {
+    this.#context = context;
+    this.#directories = directories;
+    this.#clock = clock;
+  }
+
+  /**
+   * Publishes an instance until it is deregistered or this registrar closes. An id that this process has registered for
+   * the service already is updated in place and keeps its registration.
+   */
+  async register(
+    instance: Omit<ServiceInstance, 'id'> & { readonly id?: string },
+    options: RegisterInstanceOptions = {},
+  ): Promise<Registration> {
+    if (this.#closed) throw new ClosedError('the registry is closed: nothing can be registered any more');
+    const id = instance?.id ?? `${instance?.name}-${randomBytes(8).toString('hex')}`;
+    const checked = checkInstance({ ...instance, id });
+    const ttl =
+      options.ttl === undefined
+        ? this.#context.sessionTtl
+        : parseDuration('ttl', options.ttl, { min: SHORTEST_TTL });
+    const call = options.signal && { signal: options.signal };
+    const key = instanceKey(this.#context.prefixes.services, checked.name, checked.id);
+    const existing = this.#registrations.get(key);
+    if (existing !== undefined) {
+      await existing.replace(checked, call);
+      return existing;
+    }
+    const registration = this.#create(checked, key, ttl);
+    await registration.start(call);
+    this.#context.logger.info('instance registered', {
+      key,
+      address: `${checked.address}:${checked.port}`,
+      revision: registration.revision,
+    });
+    return registration;
+  }
+
+  /** Ends every registration of this process with this id. Resolves when no key of ours carries it, also if none did. */
+  async deregister(id: string): Promise<void> {
+    const ours = [...this.#registrations.values()].filter(({ instance }) => instance.id === id);
+    await Promise.all(ours.map((registration) => registration.deregister()));
+  }
+
+  /** Deregisters everything, within a second: what etcd does not confirm by then goes with the session's lease. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const budget = { timeout: CLOSE_BUDGET };
+    await Promise.allSettled([...this.#registrations.values()].map((each) => each.deregister(budget)));
+  }
+
+  #create(instance: ServiceInstance, key: string, ttl: number): Registration {
+    const { client, logger } = this.#context;
+    const registration: Registration = new Registration(instance, {
+      client,
+      logger,
+      key,
+      clock: this.#clock,
+      keeper: client.sessions(ttl),
+      handle: this.#directories.open(instance.name),
+      onEnd: () => this.#registrations.delete(key),
+    });
+    this.#registrations.set(key, registration);
+    return registration;
+  }
+}

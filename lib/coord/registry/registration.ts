@@ -1,0 +1,262 @@
+import { BehaviorSubject, type Observable } from 'rxjs';
+import { ClosedError } from '../../errors/closed.error.js';
+import { Backoff, pause } from '../etcd/backoff.js';
+import type { Clock } from '../etcd/clock.js';
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { EtcdClient } from '../etcd/etcd.client.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import type { MirrorChange } from '../etcd/mirror.js';
+import type { SessionKeeper } from '../etcd/session-keeper.js';
+import type { Session } from '../etcd/session.js';
+import { checkMetadata } from './instance-check.js';
+import { encodeInstance } from './instance-record.js';
+import { draining } from './instance-traits.js';
+import type { DirectoryHandle } from './service-directories.js';
+import type { ServiceInstance } from './service-instance.js';
+
+/** `lost`: the key is gone against our will, or can no longer be proven to be there; it is being put back. */
+export type RegistrationState = 'registered' | 'lost' | 'deregistered';
+
+export interface RegistrationDeps {
+  readonly client: EtcdClient;
+  readonly keeper: SessionKeeper;
+  readonly logger: CoordLogger;
+  readonly clock: Clock;
+  readonly key: string;
+  /** The directory of the service: through it the registration sees what others do to its key. */
+  readonly handle: DirectoryHandle;
+  /** Called once, when the registration has ended. */
+  readonly onEnd: () => void;
+}
+
+/**
+ * One published instance. The key hangs on the shared session and is put back by itself: when the lease was lost, when
+ * etcd was wiped or restored, and when somebody deleted or altered it. The first repair is immediate, further ones wait
+ * (up to 5 s), so that two processes that claim one id do not flood etcd.
+ */
+export class Registration implements AsyncDisposable {
+  /** Emits the state now and each change; completes after `deregistered`; never errors. */
+  readonly state$: Observable<RegistrationState>;
+  readonly #deps: RegistrationDeps;
+  readonly #state = new BehaviorSubject<RegistrationState>('lost');
+  readonly #ended = new AbortController();
+  readonly #repair = new Backoff({ first: 200, most: 5_000 });
+  readonly #unsubscribe: (() => void)[] = [];
+  #instance: ServiceInstance;
+  #value: string;
+  #session: Session | undefined;
+  #written = 0n;
+  #lastRepair = -Infinity;
+  #dirty = false;
+  #working: Promise<void> | undefined;
+  #removal: Promise<void> | undefined;
+
+  constructor(instance: ServiceInstance, deps: RegistrationDeps) {
+    this.#instance = instance;
+    this.#value = encodeInstance(instance);
+    this.#deps = deps;
+    this.state$ = this.#state.asObservable();
+  }
+
+  get instance(): ServiceInstance {
+    return this.#instance;
+  }
+
+  get state(): RegistrationState {
+    return this.#state.value;
+  }
+
+  /** The revision of the last write; a reader that has seen it has seen this registration. */
+  get revision(): bigint {
+    return this.#written;
+  }
+
+  /** Publishes the key for the first time and keeps it from then on. A failure leaves nothing behind. */
+  async start(options: CallOptions = {}): Promise<void> {
+    const { keeper, handle } = this.#deps;
+    try {
+      this.#session = await keeper.acquire(options);
+      await this.#put(this.#session, options);
+    } catch (error) {
+      if (this.#session !== undefined) void this.#removeKey({}).catch(() => undefined);
+      this.#end();
+      throw error;
+    }
+    const { mirror } = handle.directory;
+    this.#unsubscribe.push(
+      keeper.onSession((session) => this.#onSession(session)),
+      mirror.subscribe((change) => this.#onChange(change)),
+    );
+    // What happened to the key before the mirror had read it is not a change to the mirror.
+    mirror.ready({ timeout: Infinity, signal: this.#ended.signal }).then(
+      () => this.#check(),
+      () => undefined,
+    );
+  }
+
+  /** Replaces the metadata in place: clients keep their connections. */
+  async update(metadata: Readonly<Record<string, string>>, options: CallOptions = {}): Promise<void> {
+    await this.replace({ ...this.#instance, metadata: checkMetadata('metadata', metadata) }, options);
+  }
+
+  /** Publishes `instance`, which has the same name and id, in place of what is published now. */
+  async replace(instance: ServiceInstance, options: CallOptions = {}): Promise<void> {
+    if (this.#ended.signal.aborted) throw new ClosedError(`${this.#deps.key} is deregistered`);
+    this.#instance = Object.freeze(instance);
+    this.#value = encodeInstance(instance);
+    const session = this.#session?.isAlive() ? this.#session : await this.#deps.keeper.acquire(options);
+    await this.#put(session, options);
+  }
+
+  /** Sets the drain mark: clients stop choosing this instance, calls already running go on. The key stays. */
+  async drain(options: CallOptions = {}): Promise<void> {
+    if (this.#ended.signal.aborted) return;
+    await this.replace(draining(this.#instance), options);
+  }
+
+  /**
+   * Marks the instance as leaving, so that clients believe the loss at once, and deletes the key. Idempotent. If etcd does
+   * not answer within the budget it rejects with `CoordUnavailableError`, and goes on trying in the background.
+   */
+  deregister(options: CallOptions = {}): Promise<void> {
+    this.#removal ??= this.#deregister(options);
+    return this.#removal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.deregister();
+  }
+
+  async #deregister(options: CallOptions): Promise<void> {
+    const working = this.#working;
+    this.#end();
+    await working;
+    try {
+      await this.#removeKey(options);
+    } catch (error) {
+      void this.#removeLater();
+      throw error;
+    }
+  }
+
+  #end(): void {
+    if (this.#ended.signal.aborted) return;
+    this.#ended.abort();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#deps.handle.close();
+    this.#deps.onEnd();
+    this.#state.next('deregistered');
+    this.#state.complete();
+  }
+
+  /** Both writes are guarded by our lease: a key that another process has taken over is not touched. */
+  async #removeKey(options: CallOptions): Promise<void> {
+    const { client, key } = this.#deps;
+    const lease = this.#session?.leaseId;
+    if (lease === undefined) return;
+    const ours = [{ key, target: 'lease', value: lease }] as const;
+    const value = encodeInstance(draining(this.#instance));
+    if (this.#session?.isAlive()) {
+      await client.commit(
+        { compare: ours, success: [{ put: { key, value, lease } }] },
+        { ...options, idempotent: true },
+      );
+    }
+    const { revision } = await client.commit(
+      { compare: ours, success: [{ delete: { key } }] },
+      { ...options, idempotent: true },
+    );
+    this.#written = revision;
+  }
+
+  async #removeLater(): Promise<void> {
+    const { clock, client } = this.#deps;
+    const patience = new AbortController().signal;
+    while (client.status !== 'closed' && this.#session?.isAlive()) {
+      await pause(clock, 500 + this.#repair.next(), patience);
+      try {
+        return await this.#removeKey({});
+      } catch {
+        // still away: the lease dies with the session, and then there is nothing left to delete
+      }
+    }
+  }
+
+  /** Returns when the key hangs on the session: until then its lease before is kept. */
+  async #onSession(session: Session): Promise<void> {
+    if (session.signal.aborted) return;
+    session.signal.addEventListener('abort', () => this.#onSessionLost(session), { once: true });
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#mend('the session was replaced');
+    await this.#working;
+  }
+
+  #onSessionLost(session: Session): void {
+    if (session === this.#session && !this.#ended.signal.aborted) this.#state.next('lost');
+  }
+
+  #onChange({ changes, cause, revision }: MirrorChange): void {
+    // A store that was wiped or restored counts its revisions anew.
+    if (cause === 'relist' && revision < this.#written) this.#written = 0n;
+    if (cause !== 'watch' || changes.some(({ key }) => key === this.#deps.key)) this.#check();
+  }
+
+  /** Compares what the mirror shows with what was written, once the mirror has seen that write. */
+  #check(): void {
+    const { key, handle } = this.#deps;
+    const { revision, entries } = handle.directory.mirror.snapshot();
+    if (revision < this.#written) return;
+    const found = entries.get(key);
+    if (found === undefined) {
+      if (this.#working === undefined && !this.#ended.signal.aborted) this.#state.next('lost');
+      this.#mend('its key was deleted');
+    } else if (found.value.toString() !== this.#value || found.lease !== this.#session?.leaseId) {
+      this.#mend('its key was altered');
+    }
+  }
+
+  /** Puts the key back, one attempt at a time; what happens meanwhile leads to one more. */
+  #mend(reason: string): void {
+    if (this.#ended.signal.aborted) return;
+    this.#dirty = true;
+    this.#working ??= this.#work(reason).finally(() => (this.#working = undefined));
+  }
+
+  async #work(reason: string): Promise<void> {
+    const { clock, logger, key } = this.#deps;
+    while (this.#dirty && !this.#ended.signal.aborted) {
+      this.#dirty = false;
+      if (clock.now() - this.#lastRepair > 10_000) this.#repair.reset();
+      else await pause(clock, this.#repair.next(), this.#ended.signal);
+      const session = this.#session;
+      // Without a live session there is nothing to hang the key on: the next session calls again.
+      if (this.#ended.signal.aborted || session === undefined || !session.isAlive()) return;
+      this.#lastRepair = clock.now();
+      try {
+        await this.#put(session, {});
+        logger.info('registration put back', {
+          key,
+          reason,
+          lease: session.leaseId,
+          revision: this.#written,
+        });
+      } catch {
+        this.#dirty = session.isAlive();
+      }
+    }
+  }
+
+  async #put(session: Session, options: CallOptions): Promise<void> {
+    const { client, key } = this.#deps;
+    const put = { key, value: this.#value, lease: session.leaseId };
+    const { revision } = await client.commit(
+      { success: [{ put }] },
+      { ...options, idempotent: true, session },
+    );
+    this.#written = revision;
+    if (this.#ended.signal.aborted) return;
+    this.#session = session;
+    if (session.isAlive()) this.#state.next('registered');
+  }
+}

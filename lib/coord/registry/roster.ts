@@ -1,0 +1,145 @@
+import { type Clock } from '../etcd/clock.js';
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { EndpointSnapshot } from './endpoint-snapshot.js';
+import { type InstanceChange, LossGuard } from './loss-guard.js';
+import type { ServiceDirectory } from './service-directory.js';
+import type { ServiceInstance } from './service-instance.js';
+
+/** How long etcd may take to answer before the snapshot of an earlier run is used, in ms. */
+const SNAPSHOT_GRACE = 150;
+
+/** The last good set is written this long after a change, in ms: a rolling restart is one file, not a hundred. */
+const SAVE_DELAY = 500;
+
+export interface RosterDeps {
+  readonly clock: Clock;
+  readonly logger: CoordLogger;
+  /** The last good set on disk. @default none */
+  readonly store?: EndpointSnapshot;
+}
+
+/**
+ * Whom a client of the service may call: the directory, guarded against losing everything by accident and, at a start
+ * without etcd, filled from the snapshot of an earlier run.
+ */
+export class Roster {
+  readonly #directory: ServiceDirectory;
+  readonly #guard: LossGuard;
+  readonly #deps: RosterDeps;
+  readonly #listeners = new Set<() => void>();
+  readonly #unsubscribe: () => void;
+  #cancelGrace: (() => void) | undefined;
+  #cancelSave: (() => void) | undefined;
+  #fromSnapshot = false;
+  #closed = false;
+
+  constructor(directory: ServiceDirectory, deps: RosterDeps) {
+    this.#directory = directory;
+    this.#deps = deps;
+    this.#guard = new LossGuard(deps.clock);
+    this.#unsubscribe = directory.subscribe((changes) => this.#onDirectory(changes));
+    if (deps.store) {
+      this.#cancelGrace = deps.clock.after(SNAPSHOT_GRACE, () => void this.#restore());
+    }
+  }
+
+  /** Whether {@link members} means something: etcd's list was read, or a snapshot was. */
+  get known(): boolean {
+    return this.#directory.synced || this.#fromSnapshot;
+  }
+
+  /** The instances that may be called, by id; the draining ones are among them. Live. */
+  get members(): ReadonlyMap<string, ServiceInstance> {
+    return this.#guard.members;
+  }
+
+  /** Whether losses are withheld: etcd lists far fewer instances than a moment ago. */
+  get holding(): boolean {
+    return this.#guard.holding;
+  }
+
+  /** Whether etcd lists this instance; otherwise it is withheld from removal, or remembered from an earlier run. */
+  isPresent(id: string): boolean {
+    return this.#guard.isPresent(id);
+  }
+
+  /** Calls `listener` after each change of the members. Returns the unsubscribing function. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Nobody answers at this instance. If etcd does not list it either, it is gone. */
+  confirmLost(id: string): void {
+    if (this.#guard.confirmLost(id).length > 0) this.#changed();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#listeners.clear();
+    this.#cancelGrace?.();
+    if (this.#cancelSave !== undefined) {
+      this.#cancelSave();
+      void this.#save();
+    }
+  }
+
+  #onDirectory(changes: readonly InstanceChange[]): void {
+    this.#cancelGrace?.();
+    this.#cancelGrace = undefined;
+    const held = this.#guard.holding;
+    this.#guard.apply(changes);
+    if (this.#guard.holding !== held) this.#logHolding();
+    this.#changed();
+    if (this.#deps.store && changes.length > 0 && !this.#guard.holding) {
+      this.#cancelSave ??= this.#deps.clock.after(SAVE_DELAY, () => void this.#save());
+    }
+  }
+
+  #logHolding(): void {
+    const fields = {
+      service: this.#directory.name,
+      listed: this.#directory.instances.size,
+      kept: this.#guard.members.size,
+    };
+    if (this.#guard.holding) {
+      this.#deps.logger.warn(
+        'the registry lost most instances at once: clients keep the last good set',
+        fields,
+      );
+    } else this.#deps.logger.info('the registry has the instances again', fields);
+  }
+
+  async #restore(): Promise<void> {
+    const instances = await this.#deps.store?.load();
+    if (this.#closed || this.#directory.synced || instances === undefined) return;
+    this.#fromSnapshot = true;
+    this.#guard.seed(instances);
+    this.#deps.logger.warn('etcd has not answered: instances of an earlier run are used', {
+      service: this.#directory.name,
+      instances: instances.length,
+    });
+    this.#changed();
+  }
+
+  async #save(): Promise<void> {
+    this.#cancelSave = undefined;
+    const instances = this.#directory.serving;
+    if (instances.length > 0) await this.#deps.store?.save(instances);
+  }
+
+  #changed(): void {
+    if (this.#closed) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        this.#deps.logger.error('a listener of the roster threw', {
+          service: this.#directory.name,
+          err: error,
+        });
+      }
+    }
+  }
+}

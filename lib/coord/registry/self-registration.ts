@@ -1,0 +1,125 @@
+import type { ResolvedService } from '../../options/service.js';
+import { Backoff, pause } from '../etcd/backoff.js';
+import { type Clock, systemClock } from '../etcd/clock.js';
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import { type RegisterOptions, type ResolvedRegister, resolveRegister } from './register.options.js';
+import type { Registrar } from './registrar.js';
+import type { Registration } from './registration.js';
+import { acceptsConnections } from './tcp-probe.js';
+
+/** The own port is tried this often until it answers, in ms: a start-up is not slowed down, a loopback connect is cheap. */
+const PROBE_INTERVAL = 50;
+
+/** After this long without an answer a warning is due, in ms; it is repeated each time the wait has doubled. */
+const FIRST_WARNING = 10_000;
+
+export interface SelfRegistrationDeps {
+  readonly logger: CoordLogger;
+  readonly clock?: Clock;
+  /** @default a TCP connect */
+  readonly probe?: (host: string, port: number) => Promise<boolean>;
+}
+
+/**
+ * Publishes the own process while it can serve: {@link start} waits in the background until the own port accepts
+ * connections, then registers; {@link stop} marks the instance as draining, lets that spread, and deletes it.
+ *
+ * In a pure Nest microservice the port opens only after the bootstrap hooks, which is why the port is watched.
+ */
+export class SelfRegistration {
+  readonly #options: ResolvedRegister;
+  readonly #registrar: Pick<Registrar, 'register'>;
+  readonly #logger: CoordLogger;
+  readonly #clock: Clock;
+  readonly #probe: (host: string, port: number) => Promise<boolean>;
+  readonly #stopping = new AbortController();
+  #registration: Registration | undefined;
+  #running: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Throws a `ValidationError` for options that cannot be published. */
+  constructor(
+    options: RegisterOptions,
+    service: ResolvedService,
+    registrar: Pick<Registrar, 'register'>,
+    deps: SelfRegistrationDeps,
+  ) {
+    this.#options = resolveRegister(options, service);
+    this.#registrar = registrar;
+    this.#logger = deps.logger;
+    this.#clock = deps.clock ?? systemClock;
+    this.#probe = deps.probe ?? acceptsConnections;
+  }
+
+  /** What this process publishes, once it has. */
+  get registration(): Registration | undefined {
+    return this.#registration;
+  }
+
+  /** Begins to watch the port and returns at once; an application that never listens is not held up. Idempotent. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /**
+   * Drain mark, `drainDelay`, delete: when it resolves, no client chooses this process any more. Bounded, idempotent, and
+   * quick if nothing was published. Never rejects: a stop must go on.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    if (!(await this.#portAnswers(signal))) return;
+    const backoff = new Backoff({ first: 500, most: 5_000 });
+    const { instance, ttl } = this.#options;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        this.#registration = await this.#registrar.register(instance, { signal, ...(ttl && { ttl }) });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (attempt === 1) this.#logger.warn('this process could not be registered yet', { err: error });
+        await pause(this.#clock, backoff.next(), signal);
+      }
+    }
+  }
+
+  async #portAnswers(signal: AbortSignal): Promise<boolean> {
+    const { address, port } = this.#options.instance;
+    const since = this.#clock.now();
+    let warnAt = FIRST_WARNING;
+    while (!signal.aborted) {
+      // A server may be bound to the published address only, or to the loopback address only.
+      if ((await this.#probe('127.0.0.1', port)) || (await this.#probe(address, port)))
+        return !signal.aborted;
+      const waited = this.#clock.now() - since;
+      if (waited >= warnAt) {
+        warnAt *= 2;
+        this.#logger.warn('this process is not registered: nothing accepts connections on its port', {
+          address,
+          port,
+          waited: Math.round(waited),
+        });
+      }
+      await pause(this.#clock, PROBE_INTERVAL, signal);
+    }
+    return false;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    const registration = this.#registration;
+    if (registration === undefined || registration.state === 'deregistered') return;
+    try {
+      await registration.drain({ timeout: 2_000 });
+      await pause(this.#clock, this.#options.drainDelay, new AbortController().signal);
+      await registration.deregister({ timeout: 2_000 });
+    } catch (error) {
+      this.#logger.warn('this process could not be deregistered: its lease will end', { err: error });
+    }
+  }
+}

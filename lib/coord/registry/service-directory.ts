@@ -1,0 +1,165 @@
+import { Observable } from 'rxjs';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { Mirror, MirrorChange } from '../etcd/mirror.js';
+import type { KeyValue } from '../etcd/kv.js';
+import { decodeInstance } from './instance-record.js';
+import { isDraining } from './instance-traits.js';
+import type { InstanceChange } from './loss-guard.js';
+import type { ServiceInstance } from './service-instance.js';
+
+/** What happened to one instance, as users of a service see it: a drain mark is the end of it. */
+export interface ServiceEvent {
+  readonly type: 'PUT' | 'DELETE';
+  readonly service: ServiceInstance;
+}
+
+/**
+ * The instances of one service as etcd has them, in memory. One directory, and so one watch, serves everybody in the process.
+ *
+ * A key that cannot be read as an instance is skipped and logged once; the others are not affected.
+ */
+export class ServiceDirectory {
+  readonly name: string;
+  readonly mirror: Mirror;
+  readonly #keyPrefix: string;
+  readonly #logger: CoordLogger;
+  readonly #instances = new Map<string, ServiceInstance>();
+  readonly #unreadable = new Set<string>();
+  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
+  #serving: readonly ServiceInstance[] | undefined;
+  #synced = false;
+
+  /** @param keyPrefix the part of the keys before the id: `/services/{name}/` */
+  constructor(name: string, keyPrefix: string, mirror: Mirror, logger: CoordLogger) {
+    this.name = name;
+    this.mirror = mirror;
+    this.#keyPrefix = keyPrefix;
+    this.#logger = logger;
+    mirror.subscribe((change) => this.#apply(change));
+    // A service without a key is a list without a change: the mirror's readiness tells that it was read.
+    mirror.ready({ timeout: Infinity }).then(
+      () => this.#sync(),
+      () => undefined, // closed: nobody listens any more
+    );
+  }
+
+  /** Whether etcd's list has been read. Before that {@link instances} is empty and means nothing. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Every instance by id, the draining ones too. Live: it changes with etcd. */
+  get instances(): ReadonlyMap<string, ServiceInstance> {
+    return this.#instances;
+  }
+
+  /** The instances that take calls: those not draining. The array is frozen and stays the same until something changes. */
+  get serving(): readonly ServiceInstance[] {
+    this.#serving ??= Object.freeze(
+      [...this.#instances.values()].filter((instance) => !isDraining(instance)),
+    );
+    return this.#serving;
+  }
+
+  /** Resolves once etcd's list has been read. Rejects with `CoordUnavailableError` when the budget ends before. */
+  async ready(options?: CallOptions): Promise<void> {
+    await this.mirror.ready(options);
+    this.#sync();
+  }
+
+  /** Calls `listener` for each change, once with no changes when the first list is empty. Returns the unsubscribing function. */
+  subscribe(listener: (changes: readonly InstanceChange[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The serving instances: the current set as soon as it is known, then each change of it. Never errors. */
+  readonly serving$ = new Observable<readonly ServiceInstance[]>((subscriber) => {
+    let last: readonly ServiceInstance[] | undefined;
+    const emit = (): void => {
+      if (!this.#synced || last === this.serving) return;
+      last = this.serving;
+      subscriber.next(last);
+    };
+    subscriber.add(this.subscribe(emit));
+    emit();
+  });
+
+  /** One event for each instance that comes, changes or goes, in etcd's order; those already there come first. */
+  readonly events$ = new Observable<ServiceEvent>((subscriber) => {
+    for (const service of this.serving) subscriber.next({ type: 'PUT', service });
+    subscriber.add(
+      this.subscribe((changes) => {
+        for (const { previous, current } of changes) {
+          if (current !== undefined && !isDraining(current)) {
+            subscriber.next({ type: 'PUT', service: current });
+          } else if (previous !== undefined && !isDraining(previous)) {
+            subscriber.next({ type: 'DELETE', service: previous });
+          }
+        }
+      }),
+    );
+  });
+
+  #sync(): void {
+    if (this.#synced) return;
+    this.#synced = true;
+    this.#notify([]);
+  }
+
+  #apply({ changes, revision }: MirrorChange): void {
+    const seen: InstanceChange[] = [];
+    for (const { key, current: keyValue } of changes) {
+      const id = key.slice(this.#keyPrefix.length);
+      const previous = this.#instances.get(id);
+      const current = keyValue === undefined ? this.#forget(key) : this.#read(key, id, keyValue, revision);
+      if (previous === undefined && current === undefined) continue;
+      if (current === undefined) this.#instances.delete(id);
+      else this.#instances.set(id, current);
+      if (!isSameToUsers(previous, current)) this.#serving = undefined;
+      seen.push({ id, previous, current });
+    }
+    this.#synced = true;
+    this.#notify(seen);
+  }
+
+  #read(key: string, id: string, { value }: KeyValue, revision: bigint): ServiceInstance | undefined {
+    try {
+      const instance = decodeInstance(this.name, id, value);
+      this.#unreadable.delete(key);
+      return instance;
+    } catch (error) {
+      if (!this.#unreadable.has(key)) {
+        this.#unreadable.add(key);
+        this.#logger.warn('instance skipped: its record cannot be read', {
+          key,
+          reason: (error as Error).message,
+          revision,
+        });
+      }
+      return undefined;
+    }
+  }
+
+  #forget(key: string): undefined {
+    this.#unreadable.delete(key);
+  }
+
+  #notify(changes: readonly InstanceChange[]): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes);
+      } catch (error) {
+        this.#logger.error('a listener of the service directory threw', { service: this.name, err: error });
+      }
+    }
+  }
+}
+
+/** Two draining instances look the same from outside: like none. */
+function isSameToUsers(previous: ServiceInstance | undefined, current: ServiceInstance | undefined): boolean {
+  const shown = (instance?: ServiceInstance): ServiceInstance | undefined =>
+    instance !== undefined && !isDraining(instance) ? instance : undefined;
+  return shown(previous) === shown(current);
+}
