@@ -6,6 +6,7 @@ export { ConfigConflictError } from './errors/config-conflict.error.js';
 export { ConfigInvalidError, type ConfigIssue } from './errors/config-invalid.error.js';
 export { ConfigNotFoundError } from './errors/config-not-found.error.js';
 export { CoordUnavailableError } from './errors/coord-unavailable.error.js';
+export { EtcdRefusedError } from './errors/etcd-refused.error.js';
 export { LockHeldError } from './errors/lock-held.error.js';
 export { LockLostError } from './errors/lock-lost.error.js';
 export { LockTimeoutError } from './errors/lock-timeout.error.js';
@@ -19,6 +20,9 @@ export type { Duration } from './options/duration.js';
 export type { ServiceOptions } from './options/service.js';
 
 // module
+export { ImInfraModule } from './im-infra.module.js';
+export type { ImInfraOptions, ImInfraOptionsFactory } from './im-infra.options.js';
+export { MODULE_OPTIONS_TOKEN as IM_INFRA_OPTIONS } from './im-infra.module-definition.js';
 
 // clog and trace
 export { createTraceId } from './trace/trace-id.js';
@@ -29,6 +33,12 @@ export { traceClientInterceptor, traceServerInterceptor } from './trace/grpc.int
 export { withGrpcTrace } from './trace/grpc.options.js';
 
 // coord
+export { CoordService, type CoordConnectOptions, type CoordDeps } from './coord/coord.service.js';
+export type { CoordOptions, TlsOptions } from './coord/coord.options.js';
+export { COORD_SERVICE } from './coord/etcd/tokens.js';
+export type { CoordLogger } from './coord/etcd/coord-logger.js';
+export type { CallOptions, CoordStatus } from './coord/etcd/etcd.options.js';
+export type { Prefixes } from './coord/etcd/room-context.js';
 
 // registry and grpc
 export type { ServiceInstance } from './coord/registry/service-instance.js';
@@ -40,10 +50,43 @@ export type { LoadBalancingPolicy } from './coord/registry/balancing/balancing-p
 export { ServiceRegistry, type WarmUpOptions } from './coord/grpc/service-registry.js';
 export { coordGrpc } from './coord/grpc/coord-grpc.js';
 export type { CoordGrpcOptions } from './coord/grpc/coord-grpc.options.js';
-export type { CoordConnection, CoordGrpcClient, CoordGrpcClientOptions } from './coord/grpc/client-options.js';
+export type {
+  CoordConnection,
+  CoordGrpcClient,
+  CoordGrpcClientOptions,
+} from './coord/grpc/client-options.js';
 export type { RetryPolicy } from './coord/grpc/retry-policy.js';
 export { GrpcCopyError } from './coord/grpc/grpc-copy.error.js';
 
 // config
+export {
+  ConfigCenter,
+  type LiveOptions,
+  type SetOptions,
+  type WatchKeyOptions,
+  type WatchOptions,
+} from './coord/config/config.center.js';
+export type { ConfigCodec, ConfigCodecOption } from './coord/config/config-codec.js';
+export { InjectConfig } from './coord/config/config.decorator.js';
+export {
+  defineConfig,
+  type ConfigDefinition,
+  type ConfigOf,
+  type DefineConfigOptions,
+} from './coord/config/config.definition.js';
+export type { ConfigOptions } from './coord/config/config.options.js';
+export { configProviders } from './coord/config/config.providers.js';
+export type { ConfigStatus } from './coord/config/config-health.js';
+export type { GetOptions, ReadOptions, Versioned } from './coord/config/config-reader.js';
+export type { ConfigSchema } from './coord/config/config-schema.js';
+export type { ConfigEvent } from './coord/config/config-streams.js';
+export type { ConfigTransaction } from './coord/config/config-transaction.js';
+export type { WriteOptions } from './coord/config/config-writer.js';
+export type { EnvMapping } from './coord/config/env-layer.js';
+export type { ConfigRejection, Explanation, LayerName } from './coord/config/layers.js';
+export { LiveConfig } from './coord/config/live-config.js';
+export { isSecret, secret, Secret } from './coord/config/secret.js';
+export type { SecretPattern } from './coord/config/secret-policy.js';
+export type { BeforeApply } from './coord/config/veto.js';
 
 // lock, election, allocator

@@ -1,0 +1,154 @@
+import type { Observable } from 'rxjs';
+import { ClosedError } from '../errors/closed.error.js';
+import { ValidationError } from '../errors/validation.error.js';
+import { type ResolvedService, resolveService, type ServiceOptions } from '../options/service.js';
+import { ConfigCenter } from './config/config.center.js';
+import { type CoordOptions, resolveCoordOptions } from './coord.options.js';
+import { type CoordLogger, silentLogger } from './etcd/coord-logger.js';
+import { EtcdClient } from './etcd/etcd.client.js';
+import type { CallOptions, CoordStatus } from './etcd/etcd.options.js';
+import type { RoomContext } from './etcd/room-context.js';
+import { ServiceRegistry } from './grpc/service-registry.js';
+import { LockService } from './lock/lock.service.js';
+import type { RegisterOptions } from './registry/register.options.js';
+import { SelfRegistration } from './registry/self-registration.js';
+
+export interface CoordConnectOptions extends CoordOptions {
+  readonly service: ServiceOptions;
+}
+
+export interface CoordDeps {
+  /** Where the coordination side logs; a `ClogService` is one. @default nowhere */
+  readonly clog?: CoordLogger;
+}
+
+/**
+ * The coordination rooms on one connection to etcd: registry, configuration, locks, elections, instance ids.
+ *
+ * @example
+ * await using coord = await CoordService.connect({ service: { name: 'importer' }, endpoints: ['127.0.0.1:2379'] });
+ * await coord.lock.using('import', {}, async () => importAll());
+ */
+export class CoordService implements AsyncDisposable {
+  readonly registry: ServiceRegistry;
+  readonly config: ConfigCenter;
+  readonly lock: LockService;
+  readonly #client: EtcdClient;
+  readonly #service: ResolvedService;
+  readonly #logger: CoordLogger;
+  readonly #announcements = new Set<SelfRegistration>();
+  #closed: Promise<void> | undefined;
+
+  private constructor(context: RoomContext) {
+    this.#client = context.client;
+    this.#service = context.service;
+    this.#logger = context.logger;
+    this.registry = new ServiceRegistry(context);
+    this.config = new ConfigCenter(context);
+    this.lock = new LockService(context);
+  }
+
+  /**
+   * Connects. Rejects with a `ValidationError` that names a wrong option, and with a `CoordUnavailableError` that names
+   * the endpoints when none answers within `dialTimeout`; with `optional: true` it resolves then too, and the
+   * connection is made when etcd is there. Whoever connects closes.
+   */
+  static async connect(
+    { service, ...options }: CoordConnectOptions,
+    { clog = silentLogger }: CoordDeps = {},
+    { signal }: CallOptions = {},
+  ): Promise<CoordService> {
+    const who = resolveService(service);
+    const { etcd, optional, ...rest } = resolveCoordOptions(options);
+    const client = EtcdClient.create(etcd, { logger: clog, owner: who.instanceId });
+    const coord = new CoordService({
+      client,
+      service: who,
+      logger: clog,
+      dialTimeout: etcd.dialTimeout,
+      ...rest,
+    });
+    try {
+      await client.ready({ ...(signal && { signal }) });
+    } catch (error) {
+      if (!optional || signal?.aborted) {
+        await coord.close();
+        throw error;
+      }
+      clog.warn('started without etcd', { err: error });
+    }
+    return coord;
+  }
+
+  /** The state of the connection: replays the latest, never errors, completes on close. */
+  get status$(): Observable<CoordStatus> {
+    return this.#client.status$;
+  }
+
+  get status(): CoordStatus {
+    return this.#client.status;
+  }
+
+  /**
+   * Publishes this process under its service name as soon as its own port accepts connections, until {@link drain} or
+   * {@link close}. Returns at once.
+   */
+  announce(options: RegisterOptions): void {
+    if (this.#closed) throw new ClosedError('the coordination service is closed');
+    const announcement = new SelfRegistration(options, this.#service, this.registry, {
+      logger: this.#logger,
+    });
+    this.#announcements.add(announcement);
+    announcement.start();
+  }
+
+  /**
+   * Takes this process out of the registry: marks it as draining, waits for that to spread, deletes it. When it
+   * resolves no client chooses this process any more. A pure Nest microservice calls it before `app.close()`, which
+   * closes the server first. Bounded and idempotent; never rejects.
+   */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#announcements].map((announcement) => announcement.stop()));
+  }
+
+  /** Releases all it holds, and ends the connection; the process can then exit. Bounded and idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.drain();
+    const rooms = [this.lock, this.registry, this.config];
+    const results = await Promise.allSettled(rooms.map((room) => room.close()));
+    for (const result of results) {
+      if (result.status === 'rejected')
+        this.#logger.warn('a room did not close cleanly', { err: result.reason });
+    }
+    await this.#client.close();
+  }
+}
+
+/** What takes the place of the service in an application that was given no `coord` options: it says so when used. */
+export function absentCoord(): CoordService {
+  return new Proxy(Object.create(null) as CoordService, {
+    get(_, property) {
+      // Nest awaits what a factory gives and asks every provider for its lifecycle hooks.
+      if (
+        typeof property === 'symbol' ||
+        property === 'then' ||
+        /^(on|before)[A-Z]|^constructor$/.test(property)
+      ) {
+        return undefined;
+      }
+      throw new ValidationError(
+        'coord',
+        `options (endpoints of etcd) where CoordService.${property} is used`,
+      );
+    },
+  });
+}
