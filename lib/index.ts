@@ -25,6 +25,20 @@ export type { ImInfraOptions, ImInfraOptionsFactory } from './im-infra.options.j
 export { MODULE_OPTIONS_TOKEN as IM_INFRA_OPTIONS } from './im-infra.module-definition.js';
 
 // clog and trace
+export { ClogModule, type ClogModuleOptions } from './clog/clog.module.js';
+export { ClogService } from './clog/clog.service.js';
+export { InjectClog, getClogToken } from './clog/clog.decorator.js';
+export {
+  type ClogOptions,
+  type ClogServiceOptions,
+  type LogFormat,
+  type PinoHttpOptions,
+  type PinoOptions,
+  type RotationOptions,
+  defaultClogOptions,
+} from './clog/clog.options.js';
+export { type ResolvedClogOptions, resolveClogOptions } from './clog/resolve-clog-options.js';
+export type { LogLevel } from './clog/log-level.js';
 export { createTraceId } from './trace/trace-id.js';
 export type { TraceContext } from './trace/trace.js';
 export { currentTrace, currentTraceId, runWithTrace } from './trace/trace-store.js';
@@ -90,3 +104,8 @@ export type { SecretPattern } from './coord/config/secret-policy.js';
 export type { BeforeApply } from './coord/config/veto.js';
 
 // lock, election, allocator
+export { currentLock } from './coord/lock/lock-context.js';
+export type { Lock } from './coord/lock/lock.js';
+export type { LockDoor, ReadWriteLock } from './coord/lock/lock-door.js';
+export type { LockOptions } from './coord/lock/lock.options.js';
+export { LockService } from './coord/lock/lock.service.js';

@@ -1,0 +1,171 @@
+import { LockHeldError } from '../../errors/lock-held.error.js';
+import { LockTimeoutError } from '../../errors/lock-timeout.error.js';
+import { type Clock, systemClock } from '../etcd/clock.js';
+import type { RoomContext } from '../etcd/room-context.js';
+import { HeldLock } from './held-lock.js';
+import { hold } from './hold.js';
+import type { Lock } from './lock.js';
+import { currentHoldings, type Holding, runUnder } from './lock-context.js';
+import type { LockDoor, ReadWriteLock } from './lock-door.js';
+import { holderWriter } from './lock-holder.js';
+import { type LockTarget, lockTarget, readTarget, semaphoreTarget } from './lock-target.js';
+import {
+  DEFAULT_TIMEOUT,
+  type LockOptions,
+  type ResolvedLockOptions,
+  resolveLockOptions,
+} from './lock.options.js';
+import type { Place } from './place.js';
+import { QueueLayout } from './queue-layout.js';
+import { Queues } from './queues.js';
+import { ReentrantLock } from './reentrant-lock.js';
+
+/** How long a single try waits for etcd's answer, in ms. */
+const TRY = 5_000;
+/** How long {@link LockService.close} waits for etcd, in ms. */
+const CLOSE = 2_000;
+
+/**
+ * Locks on etcd: fair, fenced, honest about their loss. A free lock costs two calls, a failed try one; all locks of one
+ * TTL share one lease.
+ *
+ * ```ts
+ * await using lock = await locks.acquire('order:42', { timeout: '5s' });
+ * await pay(order, { fence: lock.fencingToken, signal: lock.signal });
+ * ```
+ */
+export class LockService {
+  readonly #layout: QueueLayout;
+  readonly #queues: Queues;
+  readonly #clock: Clock;
+  readonly #holder: () => string;
+
+  constructor(context: Pick<RoomContext, 'client' | 'service' | 'logger' | 'prefixes'>, clock = systemClock) {
+    this.#clock = clock;
+    this.#layout = new QueueLayout(context.prefixes.locks);
+    this.#queues = new Queues({ client: context.client, logger: context.logger, clock }, this.#layout);
+    this.#holder = holderWriter(context.service);
+  }
+
+  /**
+   * Waits for the lock: first come, first served over all tasks of all processes. Several keys are taken together, in
+   * one transaction: there is no deadlock, whatever the order of the keys.
+   *
+   * @throws LockTimeoutError after `timeout`; nothing is left in the queue
+   * @throws CoordUnavailableError if etcd could not even be asked
+   * @throws LockHeldError if the task holds the lock already and did not ask for `reentrant`
+   */
+  async acquire(key: string | readonly string[], options?: LockOptions): Promise<Lock> {
+    return this.#acquire(lockTarget(this.#layout, key), resolveLockOptions(options));
+  }
+
+  /** The lock if it is free now; `null`, and nothing written, if another holds it. Several keys: all or none. */
+  async tryAcquire(key: string | readonly string[], options?: LockOptions): Promise<Lock | null> {
+    return this.#try(lockTarget(this.#layout, key), resolveLockOptions(options));
+  }
+
+  /**
+   * Acquires, runs `fn`, releases. Resolves with what `fn` gave only if the lock was held to the end, else rejects with
+   * `LockLostError`; the error of `fn` goes first, with the loss as its cause.
+   */
+  async using<T>(
+    key: string | readonly string[],
+    options: LockOptions,
+    fn: (lock: Lock) => Promise<T> | T,
+  ): Promise<T> {
+    return this.#using(lockTarget(this.#layout, key), resolveLockOptions(options), fn);
+  }
+
+  /** At most `permits` tasks at once, over all processes, first come first served. Everybody must name the same number. */
+  semaphore(key: string, permits: number): LockDoor {
+    return this.#door(semaphoreTarget(this.#layout, key, permits));
+  }
+
+  /** Readers share the lock, writers exclude everybody. */
+  readWrite(key: string): ReadWriteLock {
+    return {
+      read: this.#door(readTarget(this.#layout, key)),
+      write: this.#door(lockTarget(this.#layout, key)),
+    };
+  }
+
+  /** Every wait rejects with `ClosedError`, every lock is released; waits for etcd at most 2 s. Idempotent. */
+  close(): Promise<void> {
+    return this.#queues.close(CLOSE);
+  }
+
+  #door(target: LockTarget): LockDoor {
+    return {
+      acquire: async (options) => this.#acquire(target, resolveLockOptions(options)),
+      tryAcquire: async (options) => this.#try(target, resolveLockOptions(options)),
+      using: async (options, fn) => this.#using(target, resolveLockOptions(options), fn),
+    };
+  }
+
+  async #using<T>(
+    target: LockTarget,
+    options: ResolvedLockOptions,
+    fn: (lock: Lock) => Promise<T> | T,
+  ): Promise<T> {
+    const lock = await this.#acquire(target, options);
+    const run = (): Promise<T> =>
+      runUnder({ lock, service: this, queues: target.queues, shared: target.admission.shared }, async () =>
+        fn(lock),
+      );
+    return lock instanceof HeldLock ? hold(lock, run) : run();
+  }
+
+  async #acquire(target: LockTarget, options: ResolvedLockOptions): Promise<Lock> {
+    const own = this.#heldByThisTask(target);
+    if (own) return this.#again(own, target, options);
+    const { timeout = DEFAULT_TIMEOUT } = options;
+    if (timeout === 0) {
+      const lock = await this.#try(target, options);
+      if (!lock) throw new LockTimeoutError(`${target.label} is held by another`);
+      return lock;
+    }
+    const deadline = this.#queues.deadline(timeout, options.signal);
+    return this.#held(target, options, await this.#queues.enter(this.#request(target, options), deadline));
+  }
+
+  async #try(target: LockTarget, options: ResolvedLockOptions): Promise<Lock | null> {
+    const own = this.#heldByThisTask(target);
+    if (own) return options.reentrant ? this.#again(own, target, options) : null;
+    const deadline = this.#queues.deadline(options.timeout || TRY, options.signal);
+    const place = await this.#queues.tryEnter(this.#request(target, options), deadline);
+    return place && this.#held(target, options, place);
+  }
+
+  #request({ queues, admission, label }: LockTarget, { ttl }: ResolvedLockOptions) {
+    return { queues, admission, label, ttl, value: this.#holder() };
+  }
+
+  #held({ keys, label }: LockTarget, { maxHold }: ResolvedLockOptions, place: Place): HeldLock {
+    return new HeldLock(place, {
+      clock: this.#clock,
+      keys,
+      label,
+      maxHold,
+      leave: (left) => this.#queues.leave(left),
+    });
+  }
+
+  /** What the running task holds of this already; waiting for it would be waiting for oneself. */
+  #heldByThisTask({ queues, admission }: LockTarget): Holding | undefined {
+    if (admission.limit > 1) return undefined;
+    for (const holding of currentHoldings()) {
+      if (holding.service !== this || !queues.some((queue) => holding.queues.includes(queue))) continue;
+      if (holding.lock.isHeld()) return holding;
+    }
+    return undefined;
+  }
+
+  #again(own: Holding, { queues, admission, label }: LockTarget, { reentrant }: ResolvedLockOptions): Lock {
+    const covers = queues.every((queue) => own.queues.includes(queue)) && (!own.shared || admission.shared);
+    if (reentrant && covers) return new ReentrantLock(own.lock);
+    throw new LockHeldError(
+      `${label} would wait for itself: this very task holds the lock "${own.lock.key}"` +
+        (covers ? '; pass { reentrant: true } to share it' : ''),
+    );
+  }
+}

@@ -1,0 +1,51 @@
+import type { Session } from '../etcd/session.js';
+import type { Place } from './place.js';
+
+interface Slots {
+  /** The first slot never used so far. */
+  next: number;
+  readonly free: number[];
+}
+
+/**
+ * The places of one session. They share its lease, so each place in one queue needs a slot of its own. A slot is used
+ * again as soon as its key is gone: a new key for every acquisition would slow a hot name down, since etcd's index keeps
+ * the name of each deleted key until it is compacted.
+ */
+export class SessionPlaces {
+  readonly session: Session;
+  readonly all = new Set<Place>();
+  readonly #queues = new Map<string, Slots>();
+  #attempts = 0;
+
+  constructor(session: Session) {
+    this.session = session;
+    session.signal.addEventListener(
+      'abort',
+      () => {
+        for (const place of this.all) place.end(session.signal.reason as Error);
+      },
+      { once: true },
+    );
+  }
+
+  /** A number that no other attempt on this session has had. */
+  nextAttempt(): number {
+    return this.#attempts++;
+  }
+
+  takeSlot(queue: string): number {
+    const slots = this.#queues.get(queue);
+    if (!slots) {
+      this.#queues.set(queue, { next: 1, free: [] });
+      return 0;
+    }
+    return slots.free.pop() ?? slots.next++;
+  }
+
+  freeSlot(queue: string, slot: number): void {
+    const slots = this.#queues.get(queue)!;
+    slots.free.push(slot);
+    if (slots.free.length === slots.next) this.#queues.delete(queue);
+  }
+}

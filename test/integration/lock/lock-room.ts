@@ -1,0 +1,59 @@
+import { resolveCoordOptions, type CoordOptions } from '../../../lib/coord/coord.options.js';
+import { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
+import { silentLogger } from '../../../lib/coord/etcd/coord-logger.js';
+import { prefixRange } from '../../../lib/coord/etcd/kv.js';
+import type { RoomContext } from '../../../lib/coord/etcd/room-context.js';
+import { LockService } from '../../../lib/coord/lock/lock.service.js';
+import { resolveService } from '../../../lib/options/service.js';
+
+/** What a room is built on, with a connection of its own, as one process of a service has it. */
+export function roomContext(endpoints: readonly string[], options: Partial<CoordOptions> = {}): RoomContext {
+  const coord = resolveCoordOptions({ endpoints, ...options });
+  return {
+    client: EtcdClient.create(coord.etcd),
+    service: resolveService({ name: 'orders' }),
+    logger: silentLogger,
+    prefixes: coord.prefixes,
+    sessionTtl: coord.sessionTtl,
+    dialTimeout: coord.etcd.dialTimeout,
+  };
+}
+
+/** A lock service on a connection of its own. */
+export class LockRoom implements AsyncDisposable {
+  readonly context: RoomContext;
+  readonly locks: LockService;
+
+  constructor(endpoints: readonly string[], options?: Partial<CoordOptions>) {
+    this.context = roomContext(endpoints, options);
+    this.locks = new LockService(this.context);
+  }
+
+  get client(): EtcdClient {
+    return this.context.client;
+  }
+
+  /** The keys in etcd below a prefix, in the order in which they were made. */
+  async keys(prefix = '/locks/'): Promise<string[]> {
+    const { kvs } = await this.client.range({
+      ...prefixRange(prefix),
+      keysOnly: true,
+      sort: { by: 'create', order: 'asc' },
+    });
+    return kvs.map(({ key }) => key);
+  }
+
+  /** The store's revision now. */
+  async revision(): Promise<bigint> {
+    return (await this.client.range({ key: '/nothing' })).revision;
+  }
+
+  async close(): Promise<void> {
+    await this.locks.close();
+    await this.client.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
