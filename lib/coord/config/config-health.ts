@@ -1,0 +1,93 @@
+import type { Observable, Subscription } from 'rxjs';
+import type { ConfigScope } from './config-scope.js';
+import { Feed } from './feed.js';
+import type { ThrownReport } from './safe-observable.js';
+
+export interface ConfigStatus {
+  /**
+   * `idle`: nothing was asked for yet; `connecting`: nothing is known yet; `live`: current; `stale`: etcd does not answer,
+   * values are the last known; `closed`.
+   */
+  readonly state: 'idle' | 'connecting' | 'live' | 'stale' | 'closed';
+  /** Where the values come from: `snapshot` is this service's last run, read from disk. */
+  readonly origin: 'none' | 'snapshot' | 'etcd';
+  /** Whether the newest values of some keys are refused. */
+  readonly degraded: boolean;
+  /** Those keys. */
+  readonly rejected: readonly string[];
+}
+
+const RANK = { etcd: 2, snapshot: 1, none: 0 } as const;
+
+/** How far the centre can be trusted at this moment, from the standing scopes and the live views. */
+export class ConfigHealth {
+  readonly #feed: Feed<ConfigStatus>;
+  readonly #rejected: () => readonly string[];
+  readonly #scopes = new Map<ConfigScope, { stale: boolean; readonly subscription: Subscription }>();
+  #status: ConfigStatus = { state: 'idle', origin: 'none', degraded: false, rejected: [] };
+  #closed = false;
+
+  constructor(report: ThrownReport, rejected: () => readonly string[]) {
+    this.#feed = new Feed(report);
+    this.#feed.next(this.#status);
+    this.#rejected = rejected;
+  }
+
+  get status$(): Observable<ConfigStatus> {
+    return this.#feed.observable;
+  }
+
+  get status(): ConfigStatus {
+    return this.#status;
+  }
+
+  follow(scope: ConfigScope): void {
+    const entry = {
+      stale: true,
+      subscription: scope.mirror.stale$.subscribe((stale) => {
+        if (this.#scopes.has(scope)) this.#scopes.get(scope)!.stale = stale;
+        this.update();
+      }),
+    };
+    this.#scopes.set(scope, entry);
+    this.update();
+  }
+
+  /** Looks again; tells only of changes. */
+  update(): void {
+    const next = this.#compute();
+    const before = this.#status;
+    if (
+      next.state === before.state &&
+      next.origin === before.origin &&
+      next.rejected.join('\n') === before.rejected.join('\n')
+    ) {
+      return;
+    }
+    this.#status = next;
+    this.#feed.next(next);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { subscription } of this.#scopes.values()) subscription.unsubscribe();
+    this.update();
+    this.#feed.close();
+  }
+
+  #compute(): ConfigStatus {
+    const rejected = this.#rejected();
+    const scopes = [...this.#scopes];
+    const origin = scopes
+      .map(([{ state }]) => state.origin)
+      .reduce(
+        (least, each) => (RANK[each] < RANK[least] ? each : least),
+        scopes.length > 0 ? 'etcd' : 'none',
+      );
+    const stale = origin === 'snapshot' || scopes.some(([, each]) => each.stale);
+    const live = stale ? 'stale' : 'live';
+    const known = origin === 'none' ? (scopes.length > 0 ? 'connecting' : 'idle') : live;
+    return { state: this.#closed ? 'closed' : known, origin, degraded: rejected.length > 0, rejected };
+  }
+}

@@ -1,0 +1,64 @@
+import { ValidationError } from '../../errors/validation.error.js';
+import type { Compare, Op } from '../etcd/kv.js';
+import { type ConfigCodecOption, encodeValue, resolveCodec } from './config-codec.js';
+import { type KeySpace, resolveKey } from './config-key.js';
+
+/** What a transaction does to one key. */
+export type Write = { readonly bytes: string | Buffer; readonly value: unknown } | 'delete';
+
+/** Several keys in one revision: all of it happens, or nothing. Later calls for the same key replace earlier ones. */
+export interface ConfigTransaction {
+  set(key: string, value: unknown, options?: { readonly codec?: ConfigCodecOption }): this;
+  delete(key: string): this;
+  /** Nothing happens unless the key has this version; `0n`: unless it does not exist. */
+  expect(key: string, version: bigint): this;
+}
+
+/** Collects what a transaction does; checks each argument as it comes. */
+export class TransactionBuilder implements ConfigTransaction {
+  readonly writes = new Map<string, Write>();
+  readonly expected = new Map<string, bigint>();
+  readonly #space: KeySpace;
+  readonly #codec: ConfigCodecOption | undefined;
+
+  constructor(space: KeySpace, codec?: ConfigCodecOption) {
+    this.#space = space;
+    this.#codec = codec;
+  }
+
+  set(key: string, value: unknown, options: { readonly codec?: ConfigCodecOption } = {}): this {
+    const name = resolveKey(this.#space, key);
+    const codec = resolveCodec(options.codec ?? this.#codec);
+    const bytes = encodeValue(codec, value);
+    this.writes.set(name, { bytes, value: codec.decode(Buffer.from(bytes)) });
+    return this;
+  }
+
+  delete(key: string): this {
+    this.writes.set(resolveKey(this.#space, key), 'delete');
+    return this;
+  }
+
+  expect(key: string, version: bigint): this {
+    if (typeof version !== 'bigint' || version < 0n) {
+      throw new ValidationError(
+        'version',
+        "a bigint of at least 0n: a key's version, or 0n for 'must not exist'",
+        version,
+      );
+    }
+    this.expected.set(resolveKey(this.#space, key), version);
+    return this;
+  }
+}
+
+export function writeOps(writes: ReadonlyMap<string, Write>): Op[] {
+  return [...writes].map(([key, write]) =>
+    write === 'delete' ? { delete: { key } } : { put: { key, value: write.bytes } },
+  );
+}
+
+export function expectations(expected: ReadonlyMap<string, bigint>): Compare[] {
+  // The mod revision of a key that does not exist compares as 0.
+  return [...expected].map(([key, value]) => ({ key, target: 'mod', op: '=', value }));
+}

@@ -1,0 +1,302 @@
+import type { Observable } from 'rxjs';
+import { ClosedError } from '../../errors/closed.error.js';
+import { ConfigInvalidError } from '../../errors/config-invalid.error.js';
+import { ValidationError } from '../../errors/validation.error.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import type { RoomContext } from '../etcd/room-context.js';
+import { type ConfigCodecOption, resolveCodec } from './config-codec.js';
+import { ConfigDecoder } from './config-decoder.js';
+import { ConfigHealth, type ConfigStatus } from './config-health.js';
+import { ConfigHistory } from './config-history.js';
+import { resolveKey, resolvePrefix } from './config-key.js';
+import { ConfigReader, type GetOptions, type ReadOptions, type Versioned } from './config-reader.js';
+import { type ConfigSchema, checkSchema, validate } from './config-schema.js';
+import { type ConfigEvent, ConfigStreams } from './config-streams.js';
+import { type ConfigTransaction, TransactionBuilder } from './config-transaction.js';
+import { ConfigWriter, type WriteOptions } from './config-writer.js';
+import type { ConfigDefinition } from './config.definition.js';
+import { type ConfigOptions, type ResolvedConfigOptions, resolveConfigOptions } from './config.options.js';
+import { readEnv } from './env-layer.js';
+import type { LayerPlan } from './layers.js';
+import type { LiveConfig } from './live-config.js';
+import { LiveViews } from './live-views.js';
+import { ScopeSet } from './scope-set.js';
+import type { BeforeApply } from './veto.js';
+
+export interface SetOptions<T> extends WriteOptions {
+  /** The value must satisfy it, beside the schemas of live views on the key, or it is not written. @default none */
+  readonly schema?: ConfigSchema<T>;
+  /** How the value is written. @default the centre's codec, JSON */
+  readonly codec?: ConfigCodecOption;
+}
+
+export interface WatchOptions<T> {
+  /** Values that do not satisfy it are never delivered. @default any JSON */
+  readonly schema?: ConfigSchema<T>;
+  readonly codec?: ConfigCodecOption;
+}
+
+export interface WatchKeyOptions<T> extends WatchOptions<T> {
+  /** Delivered while the key does not exist. @default undefined is */
+  readonly default?: T;
+}
+
+export interface LiveOptions<T> extends CallOptions {
+  readonly schema?: ConfigSchema<T>;
+  /** The lowest layer: what holds where the key says nothing else. */
+  readonly default?: unknown;
+  readonly codec?: ConfigCodecOption;
+  readonly onBeforeApply?: BeforeApply<T>;
+}
+
+/** A start waits this much longer than the dial, for the snapshot to be read. */
+const SNAPSHOT_READ = 150;
+
+/**
+ * Configuration in etcd: typed, validated, live. Keys are absolute (`/config/dev/orders/db`) or relative to
+ * `/config/{env}/{service}/` (`db`); answers name them absolutely. Values come from memory, frozen, because they are shared.
+ */
+export class ConfigCenter {
+  readonly #options: ResolvedConfigOptions;
+  readonly #scopes: ScopeSet;
+  readonly #reader: ConfigReader;
+  readonly #writer: ConfigWriter;
+  readonly #streams: ConfigStreams;
+  readonly #live: LiveViews;
+  readonly #health: ConfigHealth;
+  readonly #history: ConfigHistory | undefined;
+  #closed = false;
+
+  constructor(context: RoomContext, options?: ConfigOptions) {
+    const { client, logger } = context;
+    const resolved = resolveConfigOptions(context, options);
+    const decoder = new ConfigDecoder();
+    this.#options = resolved;
+    this.#scopes = new ScopeSet(
+      client,
+      resolved.scopes,
+      (error) => this.#streams.report(error),
+      (scope) => this.#health.follow(scope),
+    );
+    const streamDeps = { scopes: this.#scopes, decoder, secrets: resolved.secrets, logger };
+    this.#streams = new ConfigStreams(streamDeps);
+    this.#health = new ConfigHealth(this.#streams.report, () => this.#live.rejected());
+    this.#live = new LiveViews({
+      ...streamDeps,
+      streams: this.#streams,
+      startTimeout: context.dialTimeout + SNAPSHOT_READ,
+      onRejected: () => this.#health.update(),
+      onSecret: () => undefined,
+    });
+    this.#history =
+      resolved.history > 0 ? new ConfigHistory(client, context.prefixes.config, resolved.history) : undefined;
+    this.#reader = new ConfigReader(client, this.#scopes, decoder, resolved.codec);
+    this.#writer = new ConfigWriter(
+      client,
+      this.#scopes,
+      (key, value) => this.#live.check(key, value),
+      this.#history,
+    );
+  }
+
+  /** Whether what the centre shows is current, and which keys are refused. Replays the latest; never errors. */
+  get status$(): Observable<ConfigStatus> {
+    return this.#health.status$;
+  }
+
+  get status(): ConfigStatus {
+    return this.#health.status;
+  }
+
+  /**
+   * The value of a key. Own writes are always seen; those of others after a network delay, or at once with `linearizable`.
+   * Rejects with `ConfigNotFoundError`, `ConfigInvalidError` or, when it cannot be known in time, `CoordUnavailableError`.
+   */
+  async get<T = unknown>(key: string, options: GetOptions<T> = {}): Promise<T> {
+    return (await this.getWithVersion(key, options)).value;
+  }
+
+  /** The value and its version (mod revision), for {@link compareAndSet}. */
+  async getWithVersion<T = unknown>(key: string, options: GetOptions<T> = {}): Promise<Versioned<T>> {
+    const name = this.#key(key);
+    return this.#reader.get(name, options);
+  }
+
+  /** Writes a value and resolves with its version. A value that a known schema refuses is not written. */
+  async set<T>(key: string, value: T, options: SetOptions<T> = {}): Promise<bigint> {
+    const { codec, schema, ...write } = options;
+    await this.#satisfy(key, value, schema);
+    return (await this.#writer.write(this.#begin(codec).set(key, value), write)).revision;
+  }
+
+  /** Writes only if the key has `expectedVersion` (`0n`: does not exist); else `ConfigConflictError` with the actual one. */
+  async compareAndSet<T>(
+    key: string,
+    value: T,
+    expectedVersion: bigint,
+    options: SetOptions<T> = {},
+  ): Promise<bigint> {
+    const { codec, schema, ...write } = options;
+    await this.#satisfy(key, value, schema);
+    const transaction = this.#begin(codec).expect(key, expectedVersion).set(key, value);
+    return (await this.#writer.write(transaction, write)).revision;
+  }
+
+  /** Resolves with whether the key was there to delete. */
+  async delete(key: string, options: WriteOptions = {}): Promise<boolean> {
+    return (await this.#writer.write(this.#begin().delete(key), options)).deleted > 0;
+  }
+
+  /** The absolute keys below a prefix, sorted. Prefixes end at segments: `app` does not take in `app2/x`. */
+  async list(prefix = '', options: ReadOptions = {}): Promise<string[]> {
+    this.#assertOpen();
+    return this.#reader.list(resolvePrefix(this.#options.space, prefix), options);
+  }
+
+  /**
+   * Writes several keys in one revision, or none: watchers see one change. Resolves with the revision.
+   * @example await config.transaction((tx) => tx.set('a', 1).set('b', 2).expect('a', version));
+   */
+  async transaction(
+    compose: (transaction: ConfigTransaction) => unknown,
+    options: WriteOptions & { readonly codec?: ConfigCodecOption } = {},
+  ): Promise<bigint> {
+    const { codec, ...write } = options;
+    if (typeof compose !== 'function') {
+      throw new ValidationError('transaction', 'a function, (tx) => tx.set(key, value)', compose);
+    }
+    const builder = this.#begin(codec);
+    await compose(builder);
+    return (await this.#writer.write(builder, write)).revision;
+  }
+
+  /** The current value, then every change; `undefined` while the key does not exist. Bad values are logged and passed over. */
+  watch<T = unknown>(key: string, options: WatchKeyOptions<T> = {}): Observable<T | undefined> {
+    const name = resolveKey(this.#options.space, key);
+    return this.#streams.value<T | undefined>({
+      ...this.#plan(options),
+      keys: [{ name: 'key', key: name }],
+      combine: 'nearest',
+      whenMissing: 'undefined',
+    });
+  }
+
+  /** The service's own value of `name`, else the one all services share (`global`), else `undefined`: now and at every change. */
+  watchNearest<T = unknown>(name: string, options: WatchKeyOptions<T> = {}): Observable<T | undefined> {
+    return this.#streams.value<T | undefined>({
+      ...this.#plan(options),
+      keys: this.#layers(name),
+      combine: 'nearest',
+      whenMissing: 'undefined',
+    });
+  }
+
+  /** All values below a prefix by absolute key: a new map for each revision of etcd that changes one of them. */
+  watchPrefix<T = unknown>(
+    prefix: string,
+    options: WatchOptions<T> = {},
+  ): Observable<ReadonlyMap<string, T>> {
+    const name = resolvePrefix(this.#options.space, prefix);
+    checkSchema('schema', options.schema);
+    return this.#streams.map(name, resolveCodec(options.codec ?? this.#options.codec), options.schema);
+  }
+
+  /** What happens from now on to a key and to all below it, for tools: secrets are not shown. */
+  events<T = unknown>(
+    keyOrPrefix: string,
+    options: { readonly codec?: ConfigCodecOption } = {},
+  ): Observable<ConfigEvent<T>> {
+    const folder = resolvePrefix(this.#options.space, keyOrPrefix, 'keyOrPrefix');
+    const isFolder = keyOrPrefix === '' || keyOrPrefix.endsWith('/');
+    const start = isFolder ? folder : folder.slice(0, -1);
+    const matches = (key: string): boolean => key === start || key.startsWith(folder);
+    return this.#streams.events<T>(start, matches, resolveCodec(options.codec ?? this.#options.codec));
+  }
+
+  /**
+   * A value that is always there and always valid. By a definition it has layers; by a key it is that key's value.
+   * Rejects with an error that names the key and each issue when there is neither a good value nor a default.
+   */
+  async live<T = unknown>(
+    target: string | ConfigDefinition<T>,
+    options: LiveOptions<T> = {},
+  ): Promise<LiveConfig<T>> {
+    this.#assertOpen();
+    const { signal, timeout, ...rest } = options;
+    const { onBeforeApply } = typeof target === 'string' ? rest : { ...target, ...rest };
+    const veto = onBeforeApply && { onBeforeApply };
+    const call = { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) };
+    if (typeof target === 'string') {
+      const key = this.#key(target);
+      const keys = [{ name: 'key' as const, key }];
+      return this.#live.open<T>(
+        key,
+        { ...this.#plan(rest), ...veto, keys, combine: 'merge', whenMissing: 'reject' },
+        call,
+      );
+    }
+    const definition = { ...target, ...rest };
+    const env = readEnv(definition.env, this.#options.env);
+    return this.#live.open<T>(
+      definition.name,
+      {
+        ...this.#plan(definition),
+        ...veto,
+        keys: this.#layers(definition.name),
+        combine: 'merge',
+        whenMissing: 'reject',
+        ...(env && { env }),
+      },
+      call,
+    );
+  }
+
+  /** Completes all observables and closes the watches. What was read stays readable. Idempotent. */
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#live.close();
+      this.#streams.close();
+      this.#health.close();
+      this.#scopes.close();
+    }
+    return Promise.resolve();
+  }
+
+  #plan<T>(options: WatchKeyOptions<T> | LiveOptions<T>) {
+    checkSchema('schema', options.schema);
+    return {
+      codec: resolveCodec(options.codec ?? this.#options.codec),
+      ...(options.schema && { schema: options.schema }),
+      ...(options.default !== undefined && { default: options.default }),
+    };
+  }
+
+  async #satisfy(key: string, value: unknown, schema: ConfigSchema<unknown> | undefined): Promise<void> {
+    checkSchema('schema', schema);
+    const { issues } = await validate(schema, value);
+    if (issues) throw new ConfigInvalidError(this.#key(key), issues);
+  }
+
+  #layers(name: string): LayerPlan['keys'] {
+    const { service, global } = this.#options.space;
+    return [
+      { name: 'global', key: this.#key(`${global}/${name}`) },
+      { name: 'service', key: this.#key(`${service}/${name}`) },
+    ];
+  }
+
+  #begin(codec?: ConfigCodecOption): TransactionBuilder {
+    this.#assertOpen();
+    return new TransactionBuilder(this.#options.space, codec ?? this.#options.codec);
+  }
+
+  #key(key: string): string {
+    this.#assertOpen();
+    return resolveKey(this.#options.space, key);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError('the configuration centre is closed');
+  }
+}

@@ -1,0 +1,125 @@
+import { ConfigInvalidError, type ConfigIssue } from '../../errors/config-invalid.error.js';
+import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
+import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import { ConfigView, type ViewPlan } from './config-view.js';
+import type { ConfigStreams, StreamDeps } from './config-streams.js';
+import type { ConfigRejection, Layer } from './layers.js';
+import { LiveConfig } from './live-config.js';
+import { holdsSecret } from './secret.js';
+
+export interface LiveViewDeps extends StreamDeps {
+  readonly streams: ConfigStreams;
+  /** How long the first value may take, in ms, before the default must do. */
+  readonly startTimeout: number;
+  /** Told when the refused keys change. */
+  readonly onRejected: () => void;
+  /** Told of keys whose values turned out to hold secrets. */
+  readonly onSecret: (keys: readonly string[]) => void;
+}
+
+/** How long a start waits for this process's own newest write to come back by the watch. */
+const OWN_WRITE_WAIT = 250;
+
+/** The live views that are open: what they know of their keys protects writes, and tells the centre's health. */
+export class LiveViews {
+  readonly #deps: LiveViewDeps;
+  readonly #open = new Map<ConfigView<unknown>, ViewPlan<unknown>>();
+
+  constructor(deps: LiveViewDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves with a view that has a good value; rejects when none can be had. */
+  async open<T>(name: string, plan: ViewPlan<T>, options: CallOptions): Promise<LiveConfig<T>> {
+    const { scopes, decoder, streams, secrets, startTimeout } = this.#deps;
+    const source = scopes.source({ keys: plan.keys.map(({ key }) => key) });
+    let start: 'starting' | 'done' = 'starting';
+    const view = new ConfigView<T>(plan, {
+      source,
+      decoder,
+      report: streams.report,
+      onRejection: (rejection) => start === 'done' && this.#judged(name, rejection),
+    });
+    const close = (): void => {
+      if (this.#open.delete(view as ConfigView<unknown>)) view.close();
+    };
+    this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
+    try {
+      let unavailable: CoordUnavailableError | undefined;
+      await source.ready({ timeout: startTimeout, ...options }).catch((error: unknown) => {
+        if (!(error instanceof CoordUnavailableError)) throw error;
+        unavailable = error;
+      });
+      if (!unavailable) await source.caughtUp(OWN_WRITE_WAIT);
+      await view.settled();
+      if (!view.applied) await this.#fallBack(name, view, plan, unavailable);
+    } catch (error) {
+      close();
+      throw error;
+    }
+    start = 'done';
+    view.changes.observable.subscribe((value) => {
+      if (holdsSecret(value)) this.#deps.onSecret(plan.keys.map(({ key }) => key));
+    });
+    if (view.rejected) this.#judged(name, view.rejected);
+    return new LiveConfig(name, view, plan.combine, secrets, close);
+  }
+
+  /** What the schemas known for `key` have against `value`. */
+  async check(key: string, value: unknown): Promise<readonly ConfigIssue[] | undefined> {
+    for (const [view, { keys, schema }] of this.#open) {
+      if (!schema || !keys.some((each) => each.key === key)) continue;
+      const issues = await view.check(key, value);
+      if (issues) return issues;
+    }
+    return undefined;
+  }
+
+  /** The keys whose newest values are refused. */
+  rejected(): readonly string[] {
+    return [...this.#open.keys()].flatMap(({ rejected }) => (rejected ? [rejected.key] : []));
+  }
+
+  close(): void {
+    for (const view of this.#open.keys()) view.close();
+    this.#open.clear();
+  }
+
+  async #fallBack<T>(
+    name: string,
+    view: ConfigView<T>,
+    plan: ViewPlan<T>,
+    unavailable: CoordUnavailableError | undefined,
+  ): Promise<void> {
+    const { rejected } = view;
+    const layers: Layer[] = [];
+    if (plan.default !== undefined) layers.push({ name: 'default', revision: 0n, value: plan.default });
+    if (plan.env !== undefined) layers.push({ name: 'env', revision: 0n, value: plan.env });
+    if (layers.length > 0) {
+      const issues = await view.applyOnly(layers);
+      // The source became known meanwhile, and a good value with it.
+      if (!issues || view.applied) {
+        if (unavailable)
+          this.#deps.logger.warn('configuration starts with its default: etcd does not answer', { name });
+        return;
+      }
+      if (!rejected && !unavailable) throw new ConfigInvalidError(name, issues);
+    }
+    if (unavailable) {
+      throw new CoordUnavailableError(
+        `configuration ${name} has no value to start with: etcd does not answer, and there is no usable snapshot or default`,
+        { cause: unavailable },
+      );
+    }
+    const keys = plan.keys.map(({ key }) => key).join(' and ');
+    if (rejected && rejected.revision > 0n) throw new ConfigInvalidError(rejected.key, rejected.issues);
+    throw new ConfigNotFoundError(`configuration ${name} does not exist: set ${keys}, or give a default`);
+  }
+
+  #judged(name: string, rejection: ConfigRejection | undefined): void {
+    if (rejection) this.#deps.streams.refused(rejection);
+    else this.#deps.logger.info('configuration is good again', { name });
+    this.#deps.onRejected();
+  }
+}

@@ -1,0 +1,105 @@
+import { inspect } from 'node:util';
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { encodeValue, resolveCodec } from '../../../lib/coord/config/config-codec.js';
+import { validate } from '../../../lib/coord/config/config-schema.js';
+import { isSecret, sameValue, secret, type Secret } from '../../../lib/coord/config/secret.js';
+import { SecretPolicy } from '../../../lib/coord/config/secret-policy.js';
+
+describe('a secret', () => {
+  const hidden = secret('canary');
+
+  it('shows itself in no way but reveal()', () => {
+    const shown = [
+      String(hidden),
+      JSON.stringify({ hidden }),
+      inspect(hidden),
+      inspect({ deep: { er: { still: hidden } } }, { depth: 9, showHidden: true }),
+      Object.keys(hidden).join(),
+    ];
+    expect(shown.join('\n')).not.toContain('canary');
+    expect(hidden.reveal()).toBe('canary');
+  });
+
+  it.each([
+    ['zod', z.object({ pass: z.string().transform(secret) })],
+    [
+      'valibot',
+      v.object({
+        pass: v.pipe(
+          v.string(),
+          v.transform((text) => secret(text)),
+        ),
+      }),
+    ],
+    ['arktype', type({ pass: type('string').pipe((text) => secret(text)) })],
+  ])('is what a field of a %s schema becomes', async (_, schema) => {
+    const result = await validate(schema, { pass: 'canary' });
+    const { pass } = (result as { value: { pass: Secret } }).value;
+    expect(isSecret(pass)).toBe(true);
+    expect(pass.reveal()).toBe('canary');
+  });
+
+  it('is the whole value where secret() stands around the schema', async () => {
+    const result = await validate(secret(z.string()), 'canary');
+    expect((result as { value: Secret }).value.reveal()).toBe('canary');
+    expect((await validate(secret(z.string()), 1)).issues).toHaveLength(1);
+    const async = secret(z.string().refine(async () => Promise.resolve(true)));
+    expect(isSecret(((await validate(async, 'x')) as { value: unknown }).value)).toBe(true);
+  });
+
+  it('is told apart by what it hides', () => {
+    expect(sameValue({ a: secret('x') }, { a: secret('x') })).toBe(true);
+    expect(sameValue({ a: secret('x') }, { a: secret('y') })).toBe(false);
+  });
+
+  it('is written to etcd as it is', () => {
+    expect(encodeValue(resolveCodec('json'), { a: [secret({ b: secret('x') })] })).toBe('{"a":[{"b":"x"}]}');
+    expect(encodeValue(resolveCodec('yaml'), { a: secret('x') })).toBe('a: x\n');
+  });
+});
+
+describe('the policy', () => {
+  const policy = new SecretPolicy(['/config/*/vault/*', /\/pin$/g]);
+
+  it.each([
+    '/config/dev/vault/x',
+    '/config/dev/orders/pin',
+    '/config/dev/orders/dbPassword',
+    '/config/dev/a/api-key/x',
+  ])('takes all of %s for a secret', (key) => {
+    expect(policy.isSecretKey(key)).toBe(true);
+    expect(policy.isSecretKey(key)).toBe(true);
+    expect(policy.redact(key, { any: 'thing' })).toBe('[secret]');
+  });
+
+  it.each([
+    '/config/dev/orders/db',
+    '/config/dev/orders/pins',
+    '/config/dev/orders/passwordless',
+    '/config/dev/tokenizer',
+  ])('takes %s for no secret', (key) => {
+    expect(policy.isSecretKey(key)).toBe(false);
+  });
+
+  it('hides telling properties and leaves the rest as it is', () => {
+    const plain = { host: 'h', list: [1, { n: 2 }] };
+    expect(policy.redact('/k', plain)).toBe(plain);
+    expect(policy.redact('/k', { host: 'h', auth: [{ client_secret: 'x', accessToken: { a: 1 } }] })).toEqual(
+      {
+        host: 'h',
+        auth: [{ client_secret: '[secret]', accessToken: '[secret]' }],
+      },
+    );
+  });
+
+  it('hides in a raw layer what the schema made a secret of', () => {
+    const validated = { a: { b: secret('x'), c: 1 } };
+    expect(policy.redactAt('/k', 'a', { b: 'x', c: 1 }, validated)).toEqual({ b: '[secret]', c: 1 });
+    expect(policy.redactAt('/k', 'a.b', 'x', validated)).toBe('[secret]');
+    expect(policy.redactAt('/k', 'a.c', 1, validated)).toBe(1);
+    expect(policy.redactAt('/k', 'db.password', 'x', validated)).toBe('[secret]');
+  });
+});
