@@ -5,6 +5,7 @@ import { prefixRange } from '../../../lib/coord/etcd/kv.js';
 import type { Mirror, MirrorChange } from '../../../lib/coord/etcd/mirror.js';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
+import { FaultProxy } from '../../../lib/testing/index.js';
 import { collectLog, openClient } from '../../support/open-client.js';
 import { until } from '../../support/until.js';
 import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
@@ -102,8 +103,7 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
 
   it('lists again after a compaction that overtook it, and tells the difference, deletions included', async () => {
     await put({ kept: '1', gone: '1' });
-    const { EtcdProxy } = await import('../../support/etcd-proxy.js');
-    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const reader = openClient([proxy.endpoint]);
     const mirror = reader.mirror(prefixRange(prefix));
     const causes: string[] = [];
@@ -117,7 +117,7 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     const raw = new Etcd3({ hosts: etcd.endpoints });
     await raw.kv.compact({ revision: revision.toString(), physical: true });
     raw.close();
-    proxy.accept();
+    proxy.resume();
     await until(() => mirror.snapshot().entries.has(`${prefix}new`), { what: 'the new list' });
     expect(values(mirror)).toEqual({ [`${prefix}kept`]: '1', [`${prefix}new`]: '1' });
     expect(causes).toEqual(['list', 'relist']);
@@ -129,8 +129,7 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
   });
 
   it('loses nothing over a cut connection: the exact sequence goes on', async () => {
-    const { EtcdProxy } = await import('../../support/etcd-proxy.js');
-    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const reader = openClient([proxy.endpoint]);
     const mirror = reader.mirror(prefixRange(prefix));
     const seen: string[] = [];

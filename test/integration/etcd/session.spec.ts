@@ -8,7 +8,7 @@ import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { SessionLostError } from '../../../lib/errors/session-lost.error.js';
 import { ValidationError } from '../../../lib/errors/validation.error.js';
-import { EtcdProxy } from '../../support/etcd-proxy.js';
+import { FaultProxy } from '../../../lib/testing/index.js';
 import { openClient } from '../../support/open-client.js';
 import { until } from '../../support/until.js';
 import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
@@ -89,7 +89,7 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
   });
 
   it('tells of its loss before etcd deletes its keys, when the link is half-open', async () => {
-    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const stalled = openClient([proxy.endpoint]);
     const session = await stalled.sessions(2_000).acquire();
     const key = sentinelOf(session);
@@ -108,7 +108,7 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
   });
 
   it('keeps its lease over a cut connection', async () => {
-    const proxy = await EtcdProxy.start(etcd.endpoints[0]!);
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const cut = openClient([proxy.endpoint]);
     const session = await cut.sessions(2_000).acquire();
     for (let times = 0; times < 8; times++) {
