@@ -12,9 +12,11 @@ export function checkInstance(instance: ServiceInstance): ServiceInstance {
     throw new ValidationError('instance', 'an object { name, address, port }', instance);
   }
   const { metadata } = instance;
+  // The name first: an id that is not given is made of it.
+  const name = checkName('instance.name', instance.name);
   return Object.freeze({
     id: checkInstanceId('instance.id', instance.id),
-    name: checkName('instance.name', instance.name),
+    name,
     address: checkAddress('instance.address', instance.address),
     port: checkPort('instance.port', instance.port),
     ...(metadata !== undefined && { metadata: checkMetadata('instance.metadata', metadata) }),

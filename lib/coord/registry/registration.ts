@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { Backoff, pause } from '../etcd/backoff.js';
@@ -48,6 +49,7 @@ export class Registration implements AsyncDisposable {
   #written = 0n;
   #lastRepair = -Infinity;
   #dirty = false;
+  #writing = 0;
   #working: Promise<void> | undefined;
   #removal: Promise<void> | undefined;
 
@@ -185,7 +187,11 @@ export class Registration implements AsyncDisposable {
   /** Returns when the key hangs on the session: until then its lease before is kept. */
   async #onSession(session: Session): Promise<void> {
     if (session.signal.aborted) return;
-    session.signal.addEventListener('abort', () => this.#onSessionLost(session), { once: true });
+    setMaxListeners(0, session.signal); // one for each registration that shares the session
+    session.signal.addEventListener('abort', () => this.#onSessionLost(session), {
+      once: true,
+      signal: this.#ended.signal,
+    });
     if (session === this.#session) return;
     this.#session = session;
     this.#mend('the session was replaced');
@@ -193,7 +199,7 @@ export class Registration implements AsyncDisposable {
   }
 
   #onSessionLost(session: Session): void {
-    if (session === this.#session && !this.#ended.signal.aborted) this.#state.next('lost');
+    if (session === this.#session && !this.#ended.signal.aborted) this.#become('lost');
   }
 
   #onChange({ changes, cause, revision }: MirrorChange): void {
@@ -206,10 +212,11 @@ export class Registration implements AsyncDisposable {
   #check(): void {
     const { key, handle } = this.#deps;
     const { revision, entries } = handle.directory.mirror.snapshot();
-    if (revision < this.#written) return;
+    // While a write is under way nobody can tell what should be there; it looks again when it is done.
+    if (this.#writing > 0 || revision < this.#written || this.#ended.signal.aborted) return;
     const found = entries.get(key);
     if (found === undefined) {
-      if (this.#working === undefined && !this.#ended.signal.aborted) this.#state.next('lost');
+      this.#become('lost');
       this.#mend('its key was deleted');
     } else if (found.value.toString() !== this.#value || found.lease !== this.#session?.leaseId) {
       this.#mend('its key was altered');
@@ -247,16 +254,26 @@ export class Registration implements AsyncDisposable {
     }
   }
 
+  #become(state: RegistrationState): void {
+    if (this.#state.value !== state) this.#state.next(state);
+  }
+
   async #put(session: Session, options: CallOptions): Promise<void> {
     const { client, key } = this.#deps;
     const put = { key, value: this.#value, lease: session.leaseId };
-    const { revision } = await client.commit(
-      { success: [{ put }] },
-      { ...options, idempotent: true, session },
-    );
-    this.#written = revision;
-    if (this.#ended.signal.aborted) return;
-    this.#session = session;
-    if (session.isAlive()) this.#state.next('registered');
+    this.#writing++;
+    try {
+      const { revision } = await client.commit(
+        { success: [{ put }] },
+        { ...options, idempotent: true, session },
+      );
+      this.#written = revision;
+      if (this.#ended.signal.aborted) return;
+      this.#session = session;
+      if (session.isAlive()) this.#become('registered');
+    } finally {
+      this.#writing--;
+    }
+    this.#check();
   }
 }

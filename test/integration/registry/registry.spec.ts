@@ -1,0 +1,253 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClosedError } from '../../../lib/errors/closed.error.js';
+import { ValidationError } from '../../../lib/errors/validation.error.js';
+import type { ServiceEvent } from '../../../lib/coord/registry/service-directory.js';
+import type { ServiceInstance } from '../../../lib/coord/registry/service-instance.js';
+import { until } from '../../support/until.js';
+import { type EtcdUnderTest, etcdKinds, startEtcdOf } from '../etcd-kinds.js';
+import { RegistryRoom } from './registry-room.js';
+
+let services = 0;
+/** A service name that no other test uses. */
+const fresh = (): string => `user-${++services}`;
+
+describe.each(await etcdKinds())('the registry over an etcd of kind %s', (kind) => {
+  let etcd: EtcdUnderTest;
+  let room: RegistryRoom;
+  let other: RegistryRoom;
+
+  beforeAll(async () => {
+    etcd = await startEtcdOf(kind);
+    room = new RegistryRoom(etcd.endpoints);
+    other = new RegistryRoom(etcd.endpoints);
+    await room.client.ready();
+    await other.client.ready();
+  });
+
+  afterAll(async () => {
+    await room.close();
+    await other.close();
+    await etcd.stop();
+  });
+
+  it('publishes an instance in the wire format of the family, bound to a lease', async () => {
+    const name = fresh();
+    await using registration = await room.registry.register({
+      name,
+      id: 'one',
+      address: '10.0.0.1',
+      port: 50051,
+      metadata: { zone: 'a', weight: '2' },
+    });
+    expect(registration.instance.id).toBe('one');
+    const { kvs } = await room.client.range({ key: `/services/${name}/one` });
+    expect(JSON.parse(kvs[0]!.value.toString())).toEqual({
+      id: 'one',
+      name,
+      address: '10.0.0.1',
+      port: 50051,
+      metadata: { zone: 'a', weight: '2' },
+    });
+    expect(kvs[0]!.lease).not.toBe(0n);
+  });
+
+  it('finds an instance as soon as register has resolved, from another process too, and not after deregister', async () => {
+    const name = fresh();
+    for (let round = 0; round < 5; round++) {
+      const registration = await room.registry.register({ name, address: '10.0.0.1', port: 50051 });
+      expect(await other.registry.discover(name)).toMatchObject([{ name, address: '10.0.0.1', port: 50051 }]);
+      expect(await room.registry.discover(name)).toHaveLength(1);
+      await room.registry.deregister(registration.instance.id);
+      expect(await other.registry.discover(name)).toEqual([]);
+    }
+  });
+
+  it('gives each registration an id of its own if none is asked for', async () => {
+    const name = fresh();
+    const [a, b] = await Promise.all([
+      room.registry.register({ name, address: '10.0.0.1', port: 1 }),
+      room.registry.register({ name, address: '10.0.0.1', port: 2 }),
+    ]);
+    expect(a.instance.id).not.toBe(b.instance.id);
+    expect(await room.registry.discover(name)).toHaveLength(2);
+    await Promise.all([a.deregister(), b.deregister()]);
+  });
+
+  it('does not mix services whose names begin alike', async () => {
+    const name = fresh();
+    await using _user = await room.registry.register({ name, address: '10.0.0.1', port: 1 });
+    await using _admin = await room.registry.register({
+      name: `${name}-admin`,
+      address: '10.0.0.2',
+      port: 2,
+    });
+    expect(await other.registry.discover(name)).toMatchObject([{ address: '10.0.0.1' }]);
+    expect(await other.registry.discover(`${name}-admin`)).toMatchObject([{ address: '10.0.0.2' }]);
+  });
+
+  it('shows a watcher the current set first, then each change, and completes when the registry closes', async () => {
+    const name = fresh();
+    const watcher = new RegistryRoom(etcd.endpoints);
+    const seen: number[] = [];
+    let completed = false;
+    watcher.registry.watch(name).subscribe({
+      next: (instances) => seen.push(instances.length),
+      complete: () => (completed = true),
+    });
+    await until(() => seen.length === 1);
+    const a = await room.registry.register({ name, address: '10.0.0.1', port: 1 });
+    const b = await room.registry.register({ name, address: '10.0.0.2', port: 2 });
+    await until(() => seen.length === 3);
+    await a.deregister();
+    await b.deregister();
+    await until(() => seen.length === 5);
+    expect(seen).toEqual([0, 1, 2, 1, 0]);
+    await watcher.close();
+    expect(completed).toBe(true);
+  });
+
+  it('tells one event for each change, and the whole instance in a DELETE', async () => {
+    const name = fresh();
+    const seen: ServiceEvent[] = [];
+    const subscription = other.registry.events(name).subscribe((event) => seen.push(event));
+    const registration = await room.registry.register({ name, id: 'x', address: '10.0.0.1', port: 1 });
+    await until(() => seen.length === 1);
+    await registration.update({ version: '2' });
+    await until(() => seen.length === 2);
+    await registration.deregister();
+    await until(() => seen.length === 3);
+    subscription.unsubscribe();
+    expect(seen.map(({ type }) => type)).toEqual(['PUT', 'PUT', 'DELETE']);
+    expect(seen[1]!.service.metadata).toEqual({ version: '2' });
+    expect(seen[2]!.service).toMatchObject({ id: 'x', address: '10.0.0.1', port: 1 });
+  });
+
+  it('updates an instance in place when its id is registered again', async () => {
+    const name = fresh();
+    const first = await room.registry.register({ name, id: 'x', address: '10.0.0.1', port: 1 });
+    const again = await room.registry.register({ name, id: 'x', address: '10.0.0.1', port: 2 });
+    expect(again).toBe(first);
+    expect(await other.registry.discover(name)).toMatchObject([{ id: 'x', port: 2 }]);
+    await first.deregister();
+    await first.deregister();
+    expect(await other.registry.discover(name)).toEqual([]);
+  });
+
+  it('skips what cannot be read as an instance, logs it once, and serves the rest', async () => {
+    const name = fresh();
+    const watcher = new RegistryRoom(etcd.endpoints);
+    const seen: (readonly ServiceInstance[])[] = [];
+    watcher.registry.watch(name).subscribe((instances) => seen.push(instances));
+    await room.put(`/services/${name}/text`, 'hello');
+    await room.put(`/services/${name}/port`, JSON.stringify({ address: 'a', port: 70_000 }));
+    await room.put(`/services/${name}/deeper/key`, JSON.stringify({ address: 'a', port: 1 }));
+    await room.put(
+      `/services/${name}/nested`,
+      JSON.stringify({ address: 'a', port: 1, metadata: { a: {} } }),
+    );
+    await room.put(
+      `/services/${name}/go`,
+      JSON.stringify({ id: 'go', name, address: 'a', port: 1, metadata: null }),
+    );
+    await until(() => seen.at(-1)?.length === 1);
+    expect(seen.at(-1)).toEqual([{ id: 'go', name, address: 'a', port: 1, metadata: {} }]);
+    await room.put(`/services/${name}/text`, 'hello again');
+    await room.put(`/services/${name}/go2`, JSON.stringify({ address: 'b', port: 2 }));
+    await until(() => seen.at(-1)?.length === 2);
+    const skipped = watcher.lines.filter(({ message }) => message.startsWith('instance skipped'));
+    expect(skipped.map(({ fields }) => fields?.['key']).toSorted()).toEqual(
+      ['deeper/key', 'nested', 'port', 'text'].map((id) => `/services/${name}/${id}`),
+    );
+    expect(await other.registry.discover(name)).toHaveLength(2);
+    await watcher.close();
+  });
+
+  it('puts the key back when somebody deletes or alters it, within a second, and says so in its state', async () => {
+    const name = fresh();
+    const registration = await room.registry.register({ name, id: 'x', address: '10.0.0.1', port: 1 });
+    const states: string[] = [];
+    registration.state$.subscribe((state) => states.push(state));
+    const key = `/services/${name}/x`;
+    const value = await room.read(key);
+
+    let since = performance.now();
+    await other.remove(key);
+    await until(async () => (await room.read(key)) === value);
+    expect(performance.now() - since).toBeLessThan(1_000);
+
+    since = performance.now();
+    await other.put(key, 'broken');
+    await until(async () => (await room.read(key)) === value);
+    expect(performance.now() - since).toBeLessThan(1_000);
+
+    await until(() => states.length === 3);
+    await registration.deregister();
+    expect(states).toEqual(['registered', 'lost', 'registered', 'deregistered']);
+    expect(await room.read(key)).toBeUndefined();
+  });
+
+  it('leaves alone what another process has taken over', async () => {
+    const name = fresh();
+    const mine = await room.registry.register({ name, id: 'x', address: '10.0.0.1', port: 1 });
+    const key = `/services/${name}/x`;
+    const closing = mine.deregister();
+    await other.put(key, 'theirs');
+    await closing;
+    await other.put(key, 'theirs');
+    await mine.deregister();
+    expect(await room.read(key)).toBe('theirs');
+  });
+
+  it('refuses wrong arguments before anything is sent', async () => {
+    const good = { name: 'user', address: '10.0.0.1', port: 1 };
+    const refused: [unknown, string][] = [
+      [{ ...good, name: '' }, 'instance.name'],
+      [{ ...good, name: 'a/b' }, 'instance.name'],
+      [{ ...good, id: 'a/b' }, 'instance.id'],
+      [{ ...good, address: 'http://host' }, 'instance.address'],
+      [{ ...good, port: 0 }, 'instance.port'],
+      [{ ...good, port: 65_536 }, 'instance.port'],
+      [{ ...good, metadata: { a: 1 } }, 'instance.metadata.a'],
+      [{ ...good, metadata: [] }, 'instance.metadata'],
+      [{ ...good, metadata: { weight: 'heavy' } }, 'instance.metadata.weight'],
+    ];
+    for (const [instance, argument] of refused) {
+      const error = await room.registry.register(instance as ServiceInstance).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(ValidationError);
+      expect((error as ValidationError).argument).toBe(argument);
+    }
+    await expect(room.registry.register(good, { ttl: '1s' })).rejects.toThrow('ttl takes');
+    expect(() => room.registry.watch('a/b')).toThrow(ValidationError);
+    await expect(room.registry.discover('')).rejects.toThrow(ValidationError);
+    expect(await room.registry.discover('user')).toEqual([]);
+  });
+
+  it('deletes its keys when it closes, and refuses work afterwards', async () => {
+    const name = fresh();
+    const leaving = new RegistryRoom(etcd.endpoints);
+    await leaving.registry.register({ name, address: '10.0.0.1', port: 1 });
+    await leaving.registry.register({ name, address: '10.0.0.2', port: 2 });
+    await leaving.close();
+    expect(await room.registry.discover(name)).toEqual([]);
+    await expect(leaving.registry.register({ name, address: '10.0.0.1', port: 1 })).rejects.toBeInstanceOf(
+      ClosedError,
+    );
+  });
+
+  it('registers a thousand instances under one lease in a few transactions', async () => {
+    const name = fresh();
+    const since = performance.now();
+    const all = await Promise.all(
+      Array.from({ length: 1_000 }, (_, index) =>
+        room.registry.register({ name, id: `i${index}`, address: '10.0.0.1', port: 1 + index }),
+      ),
+    );
+    expect(performance.now() - since).toBeLessThan(3_000);
+    expect(await other.registry.discover(name)).toHaveLength(1_000);
+    await Promise.all(all.map((registration) => registration.deregister()));
+    expect(await other.registry.discover(name)).toEqual([]);
+  });
+});
