@@ -6,17 +6,20 @@ import type { Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
-import type { MirrorChange } from '../etcd/mirror.js';
 import type { SessionKeeper } from '../etcd/session-keeper.js';
 import type { Session } from '../etcd/session.js';
 import { checkMetadata } from './instance-check.js';
 import { encodeInstance } from './instance-record.js';
 import { draining } from './instance-traits.js';
 import type { DirectoryHandle } from './service-directories.js';
+import type { KeySighting } from './service-directory.js';
 import type { ServiceInstance } from './service-instance.js';
 
 /** `lost`: the key is gone against our will, or can no longer be proven to be there; it is being put back. */
 export type RegistrationState = 'registered' | 'lost' | 'deregistered';
+
+/** The own watch is at most this far behind, in ms, when it is healthy. */
+const SHOWN_LIMIT = 250;
 
 export interface RegistrationDeps {
   readonly client: EtcdClient;
@@ -50,6 +53,8 @@ export class Registration implements AsyncDisposable {
   #lastRepair = -Infinity;
   #dirty = false;
   #writing = 0;
+  #seen: KeySighting | undefined;
+  #onShown: (() => void) | undefined;
   #working: Promise<void> | undefined;
   #removal: Promise<void> | undefined;
 
@@ -75,25 +80,18 @@ export class Registration implements AsyncDisposable {
 
   /** Publishes the key for the first time and keeps it from then on. A failure leaves nothing behind. */
   async start(options: CallOptions = {}): Promise<void> {
-    const { keeper, handle } = this.#deps;
+    const { keeper, handle, key } = this.#deps;
+    this.#unsubscribe.push(handle.directory.onKey(key, (sighting) => this.#onSighting(sighting)));
     try {
       this.#session = await keeper.acquire(options);
       await this.#put(this.#session, options);
     } catch (error) {
-      if (this.#session !== undefined) void this.#removeKey({}).catch(() => undefined);
       this.#end();
+      void this.#removeKey({}).catch(() => undefined);
       throw error;
     }
-    const { mirror } = handle.directory;
-    this.#unsubscribe.push(
-      keeper.onSession((session) => this.#onSession(session)),
-      mirror.subscribe((change) => this.#onChange(change)),
-    );
-    // What happened to the key before the mirror had read it is not a change to the mirror.
-    mirror.ready({ timeout: Infinity, signal: this.#ended.signal }).then(
-      () => this.#check(),
-      () => undefined,
-    );
+    this.#unsubscribe.push(keeper.onSession((session) => this.#onSession(session)));
+    await this.#shown();
   }
 
   /** Replaces the metadata in place: clients keep their connections. */
@@ -108,6 +106,7 @@ export class Registration implements AsyncDisposable {
     this.#value = encodeInstance(instance);
     const session = this.#session?.isAlive() ? this.#session : await this.#deps.keeper.acquire(options);
     await this.#put(session, options);
+    await this.#shown();
   }
 
   /** Sets the drain mark: clients stop choosing this instance, calls already running go on. The key stays. */
@@ -202,25 +201,36 @@ export class Registration implements AsyncDisposable {
     if (session === this.#session && !this.#ended.signal.aborted) this.#become('lost');
   }
 
-  #onChange({ changes, cause, revision }: MirrorChange): void {
+  #onSighting(sighting: KeySighting): void {
     // A store that was wiped or restored counts its revisions anew.
-    if (cause === 'relist' && revision < this.#written) this.#written = 0n;
-    if (cause !== 'watch' || changes.some(({ key }) => key === this.#deps.key)) this.#check();
+    if (sighting.relisted && sighting.revision < this.#written) this.#written = 0n;
+    this.#seen = sighting;
+    this.#check();
   }
 
-  /** Compares what the mirror shows with what was written, once the mirror has seen that write. */
+  /** Compares what is there with what was written, once the directory has seen that write. */
   #check(): void {
-    const { key, handle } = this.#deps;
-    const { revision, entries } = handle.directory.mirror.snapshot();
     // While a write is under way nobody can tell what should be there; it looks again when it is done.
-    if (this.#writing > 0 || revision < this.#written || this.#ended.signal.aborted) return;
-    const found = entries.get(key);
-    if (found === undefined) {
+    if (this.#seen === undefined || this.#writing > 0 || this.#ended.signal.aborted) return;
+    const { current, revision } = this.#seen;
+    if (revision < this.#written) return;
+    this.#onShown?.();
+    if (current === undefined) {
       this.#become('lost');
       this.#mend('its key was deleted');
-    } else if (found.value.toString() !== this.#value || found.lease !== this.#session?.leaseId) {
+    } else if (current.value.toString() !== this.#value || current.lease !== this.#session?.leaseId) {
       this.#mend('its key was altered');
     }
+  }
+
+  /** Resolves when clients of this process see the last write, or after a moment without news. */
+  async #shown(): Promise<void> {
+    if (this.#seen !== undefined && this.#seen.revision >= this.#written) return;
+    await new Promise<void>((resolve) => {
+      this.#onShown = resolve;
+      this.#deps.clock.after(SHOWN_LIMIT, resolve);
+    });
+    this.#onShown = undefined;
   }
 
   /** Puts the key back, one attempt at a time; what happens meanwhile leads to one more. */

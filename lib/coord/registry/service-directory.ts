@@ -14,6 +14,14 @@ export interface ServiceEvent {
   readonly service: ServiceInstance;
 }
 
+/** What the directory saw of one key: its value, or that it is not there, at a revision of the store. */
+export interface KeySighting {
+  readonly current: KeyValue | undefined;
+  readonly revision: bigint;
+  /** The store was listed anew: its revisions may have begun again. */
+  readonly relisted: boolean;
+}
+
 /**
  * The instances of one service as etcd has them, in memory. One directory, and so one watch, serves everybody in the process.
  *
@@ -27,6 +35,7 @@ export class ServiceDirectory {
   readonly #instances = new Map<string, ServiceInstance>();
   readonly #unreadable = new Set<string>();
   readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
+  readonly #keyListeners = new Map<string, (sighting: KeySighting) => void>();
   #serving: readonly ServiceInstance[] | undefined;
   #synced = false;
 
@@ -74,6 +83,12 @@ export class ServiceDirectory {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Tells the owner of a key what becomes of it, readable or not. Returns the unsubscribing function. */
+  onKey(key: string, listener: (sighting: KeySighting) => void): () => void {
+    this.#keyListeners.set(key, listener);
+    return () => this.#keyListeners.delete(key);
+  }
+
   /** The serving instances: the current set as soon as it is known, then each change of it. Never errors. */
   readonly serving$ = new Observable<readonly ServiceInstance[]>((subscriber) => {
     let last: readonly ServiceInstance[] | undefined;
@@ -108,7 +123,8 @@ export class ServiceDirectory {
     this.#notify([]);
   }
 
-  #apply({ changes, revision }: MirrorChange): void {
+  #apply({ changes, revision, cause }: MirrorChange): void {
+    this.#tellOwners(changes, revision, cause);
     const seen: InstanceChange[] = [];
     for (const { key, current: keyValue } of changes) {
       const id = key.slice(this.#keyPrefix.length);
@@ -122,6 +138,19 @@ export class ServiceDirectory {
     }
     this.#synced = true;
     this.#notify(seen);
+  }
+
+  #tellOwners(changes: MirrorChange['changes'], revision: bigint, cause: MirrorChange['cause']): void {
+    if (this.#keyListeners.size === 0) return;
+    const told = new Set<string>();
+    for (const { key, current } of changes) {
+      told.add(key);
+      this.#keyListeners.get(key)?.({ current, revision, relisted: cause === 'relist' });
+    }
+    if (cause !== 'list') return;
+    for (const [key, listener] of this.#keyListeners) {
+      if (!told.has(key)) listener({ current: undefined, revision, relisted: false });
+    }
   }
 
   #read(key: string, id: string, { value }: KeyValue, revision: bigint): ServiceInstance | undefined {

@@ -1,0 +1,103 @@
+import { fileURLToPath } from 'node:url';
+import {
+  type GrpcObject,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceClientConstructor,
+  type sendUnaryData,
+  loadPackageDefinition,
+  status,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+export const ECHO_PROTO = fileURLToPath(new URL('echo.proto', import.meta.url));
+
+export interface Words {
+  readonly text?: string;
+  /** How long the answer takes, in ms. */
+  readonly delay?: number;
+  readonly times?: number;
+}
+
+export interface Answer {
+  readonly text: string;
+  readonly server: string;
+}
+
+const packageObject = loadPackageDefinition(loadSync(ECHO_PROTO)) as GrpcObject & {
+  readonly echo: { readonly Echo: ServiceClientConstructor };
+};
+
+/** A generated client class, as every grpc-js user has one. */
+export const EchoClient = packageObject.echo.Echo;
+
+/** A gRPC server in this process that says who it is. */
+export class EchoServer {
+  readonly name: string;
+  readonly #server = new Server();
+  port = 0;
+  /** Calls that arrived, retried ones included. */
+  calls = 0;
+  /** Answers every call with this status while set. */
+  failWith: status | undefined;
+  /** Added to each answer, in ms. */
+  delay = 0;
+
+  private constructor(name: string) {
+    this.name = name;
+    const service = EchoClient.service as Record<string, MethodDefinition<Words, Answer>>;
+    this.#server.addService(service, {
+      Say: (call: ServerUnaryCall<Words, Answer>, done: sendUnaryData<Answer>) => this.#say(call, done),
+      Count: (call: ServerWritableStream<Words, Answer>) => this.#count(call),
+    });
+  }
+
+  /** @param port 0 for a free one */
+  static async start(name: string, port = 0, host = '127.0.0.1'): Promise<EchoServer> {
+    const echo = new EchoServer(name);
+    echo.port = await new Promise<number>((resolve, reject) =>
+      echo.#server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    return echo;
+  }
+
+  /** Lets running calls end, then closes. */
+  stop(): Promise<void> {
+    return new Promise((resolve) => this.#server.tryShutdown(() => resolve()));
+  }
+
+  /** Cuts every connection. */
+  kill(): void {
+    this.#server.forceShutdown();
+  }
+
+  #say({ request }: ServerUnaryCall<Words, Answer>, done: sendUnaryData<Answer>): void {
+    this.calls++;
+    if (this.failWith !== undefined) {
+      done({ code: this.failWith, details: `${this.name} fails` });
+      return;
+    }
+    const answer = (): void => done(null, { text: request.text ?? '', server: this.name });
+    const delay = this.delay + (request.delay ?? 0);
+    if (delay > 0) setTimeout(answer, delay);
+    else answer();
+  }
+
+  #count(call: ServerWritableStream<Words, Answer>): void {
+    this.calls++;
+    const { times = 1, delay = 0 } = call.request;
+    let sent = 0;
+    const next = (): void => {
+      if (call.cancelled) return;
+      if (sent === times) return void call.end();
+      call.write({ text: String(++sent), server: this.name });
+      setTimeout(next, delay);
+    };
+    next();
+  }
+}
