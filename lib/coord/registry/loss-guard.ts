@@ -59,13 +59,15 @@ export class LossGuard {
   apply(changes: readonly InstanceChange[]): InstanceChange[] {
     const touched = new Set<string>();
     const now = this.#clock.now();
-    for (const { id, previous, current } of changes) {
+    for (const { id, current } of changes) {
       touched.add(id);
+      const instance = this.#present.get(id);
       if (current !== undefined) {
         this.#present.set(id, current);
         this.#suspects.delete(id);
-      } else if (this.#present.delete(id) && previous !== undefined && !isDraining(previous)) {
-        this.#suspects.set(id, { instance: previous, at: now });
+      } else if (instance !== undefined) {
+        this.#present.delete(id);
+        if (!isDraining(instance)) this.#suspects.set(id, { instance, at: now });
       }
     }
     return this.#settle(touched, now);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResolvedService } from '../../options/service.js';
 import { Backoff, pause } from '../etcd/backoff.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
@@ -18,6 +19,8 @@ export interface SelfRegistrationDeps {
   readonly clock?: Clock;
   /** @default a TCP connect */
   readonly probe?: (host: string, port: number) => Promise<boolean>;
+  /** Waits for the drain mark to spread. It holds the process: a stop is not to end before it. @default a timer */
+  readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 /**
@@ -32,6 +35,7 @@ export class SelfRegistration {
   readonly #logger: CoordLogger;
   readonly #clock: Clock;
   readonly #probe: (host: string, port: number) => Promise<boolean>;
+  readonly #wait: (ms: number) => Promise<unknown>;
   readonly #stopping = new AbortController();
   #registration: Registration | undefined;
   #running: Promise<void> | undefined;
@@ -49,6 +53,7 @@ export class SelfRegistration {
     this.#logger = deps.logger;
     this.#clock = deps.clock ?? systemClock;
     this.#probe = deps.probe ?? acceptsConnections;
+    this.#wait = deps.wait ?? sleep;
   }
 
   /** What this process publishes, once it has. */
@@ -116,7 +121,7 @@ export class SelfRegistration {
     if (registration === undefined || registration.state === 'deregistered') return;
     try {
       await registration.drain({ timeout: 2_000 });
-      await pause(this.#clock, this.#options.drainDelay, new AbortController().signal);
+      await this.#wait(this.#options.drainDelay);
       await registration.deregister({ timeout: 2_000 });
     } catch (error) {
       this.#logger.warn('this process could not be deregistered: its lease will end', { err: error });
