@@ -30,6 +30,12 @@ const PERMANENT: readonly (readonly [RegExp, string])[] = [
 ];
 
 export function explainDial(failure: RpcFailure): DialFailure {
+  if (/disconnected before secure TLS connection/.test(failure.reason)) {
+    return {
+      text: 'the server ended the connection before TLS was agreed on (does it speak TLS?)',
+      permanent: false,
+    };
+  }
   const known = PERMANENT.find(([pattern]) => pattern.test(failure.reason));
   // grpc-js wraps the socket's error in two sentences of its own.
   const reason = failure.reason

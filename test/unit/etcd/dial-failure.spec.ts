@@ -21,6 +21,14 @@ describe('a failed dial says', () => {
     expect(explain(reason)).toMatchObject({ permanent: true, text: expect.stringMatching(text) });
   });
 
+  it('that the server may not speak TLS, which a cut connection looks like too', () => {
+    const said = dropped('Client network socket disconnected before secure TLS connection was established');
+    expect(explain(said)).toMatchObject({
+      permanent: false,
+      text: expect.stringMatching(/does it speak TLS/),
+    });
+  });
+
   it('only what the socket said when waiting may help', () => {
     expect(explain(dropped('connect ECONNREFUSED 127.0.0.1:2379'))).toEqual({
       permanent: false,
