@@ -109,3 +109,4 @@ export type { Lock } from './coord/lock/lock.js';
 export type { LockDoor, ReadWriteLock } from './coord/lock/lock-door.js';
 export type { LockOptions } from './coord/lock/lock.options.js';
 export { LockService } from './coord/lock/lock.service.js';
+export { WithLock, type WithLockOptions } from './coord/lock/with-lock.decorator.js';

@@ -1,0 +1,51 @@
+import type { HeaderReader } from './carrier.js';
+
+/** A message as the transports know it; each has one of these places for headers, or none (TCP, Redis). */
+interface Message {
+  readonly headers?: unknown;
+  readonly properties?: { readonly headers?: unknown; readonly userProperties?: unknown };
+}
+
+interface TransportContext {
+  getHeaders?(): unknown;
+  getMessage?(): Message | undefined;
+  getPacket?(): Message | undefined;
+}
+
+/**
+ * Reads the headers of a message of any Nest transport: NATS (`getHeaders`), Kafka (`message.headers`), RabbitMQ
+ * (`message.properties.headers`), MQTT 5 (`packet.properties.userProperties`). TCP and Redis have none.
+ */
+export function rpcHeaders(context: unknown): HeaderReader {
+  const carriers = carriersOf(context);
+  return (name) => {
+    for (const carrier of carriers) {
+      const value = header(carrier, name);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  };
+}
+
+function carriersOf(context: unknown): unknown[] {
+  if (typeof context !== 'object' || context === null) return [];
+  const transport = context as TransportContext;
+  try {
+    const message = transport.getMessage?.() ?? transport.getPacket?.();
+    const { headers, properties } = message ?? {};
+    return [transport.getHeaders?.(), headers, properties?.headers, properties?.userProperties].filter(
+      Boolean,
+    );
+  } catch {
+    return [];
+  }
+}
+
+function header(carrier: unknown, name: string): string | undefined {
+  const { get } = carrier as { get?: unknown };
+  const value: unknown =
+    typeof get === 'function' ? get.call(carrier, name) : (carrier as Record<string, unknown>)[name];
+  if (Buffer.isBuffer(value)) return value.toString('latin1');
+  if (Array.isArray(value)) return value.map(String).join(',');
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
