@@ -81,6 +81,7 @@ export {
   type WatchOptions,
 } from './coord/config/config.center.js';
 export type { ConfigCodec, ConfigCodecOption } from './coord/config/config-codec.js';
+export { ConfigChangeModule, ConfigFeatureModule } from './coord/config/config-feature.module.js';
 export { InjectConfig } from './coord/config/config.decorator.js';
 export {
   defineConfig,
@@ -97,8 +98,12 @@ export type { ConfigEvent } from './coord/config/config-streams.js';
 export type { ConfigTransaction } from './coord/config/config-transaction.js';
 export type { WriteOptions } from './coord/config/config-writer.js';
 export type { EnvMapping } from './coord/config/env-layer.js';
+export { fromClass, type FromClassOptions } from './coord/config/from-class.js';
 export type { ConfigRejection, Explanation, LayerName } from './coord/config/layers.js';
 export { LiveConfig } from './coord/config/live-config.js';
+export { nestConfigBridge, nestConfigLoader, type ConfigSource } from './coord/config/nest-config.js';
+export { OnConfigChange, type OnConfigChangeOptions } from './coord/config/on-config-change.decorator.js';
+export { refreshable, Refreshable, type RefreshableOptions } from './coord/config/refreshable.js';
 export { isSecret, secret, Secret } from './coord/config/secret.js';
 export type { SecretPattern } from './coord/config/secret-policy.js';
 export type { BeforeApply } from './coord/config/veto.js';

@@ -3,7 +3,6 @@ import { ValidationError } from '../../errors/validation.error.js';
 import type { ConfigCodecOption } from './config-codec.js';
 import { type ConfigSchema, checkSchema } from './config-schema.js';
 import type { EnvMapping } from './env-layer.js';
-import type { BeforeApply } from './veto.js';
 
 export interface DefineConfigOptions<T> {
   /** Any Standard Schema: zod, valibot, arktype, `fromClass(Dto)`. The merged layers must satisfy it. */
@@ -12,8 +11,12 @@ export interface DefineConfigOptions<T> {
   readonly default?: unknown;
   /** The highest layer: environment variables by path. @default none */
   readonly env?: EnvMapping;
-  /** May veto a change. @default none */
-  readonly onBeforeApply?: BeforeApply<T>;
+  /**
+   * May veto a change, see {@link BeforeApply}. @default none
+   *
+   * Written as a method: definitions of any type go into one array.
+   */
+  onBeforeApply?(previous: T | undefined, next: T): unknown;
   /** How the keys are written. @default 'json' */
   readonly codec?: ConfigCodecOption;
 }

@@ -16,6 +16,7 @@ export class ConfigRoom implements AsyncDisposable {
   readonly client: EtcdClient;
   readonly config: ConfigCenter;
   readonly lines: LoggedLine[] = [];
+  readonly logger: CoordLogger = this.#logger();
 
   constructor(
     endpoints: readonly string[],
@@ -27,7 +28,7 @@ export class ConfigRoom implements AsyncDisposable {
     }: { name?: string; env?: string; config?: ConfigOptions } & Partial<CoordOptions> = {},
   ) {
     const resolved = resolveCoordOptions({ endpoints, ...coord });
-    const logger = this.#logger();
+    const { logger } = this;
     this.client = EtcdClient.create(resolved.etcd, { logger });
     this.config = new ConfigCenter(
       {
