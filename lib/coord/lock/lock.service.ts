@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../etcd/clock.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { HeldLock } from './held-lock.js';
 import { hold } from './hold.js';
+import { liveLocks } from './live-locks.js';
 import type { Lock } from './lock.js';
 import { currentHoldings, type Holding, runUnder } from './lock-context.js';
 import type { LockDoor, ReadWriteLock } from './lock-door.js';
@@ -45,6 +46,7 @@ export class LockService {
     this.#layout = new QueueLayout(context.prefixes.locks);
     this.#queues = new Queues({ client: context.client, logger: context.logger, clock }, this.#layout);
     this.#holder = holderWriter(context.service);
+    liveLocks().add(this);
   }
 
   /**
@@ -76,6 +78,17 @@ export class LockService {
     return this.#using(lockTarget(this.#layout, key), resolveLockOptions(options), fn);
   }
 
+  /** The same with a single try: `held: false`, and `fn` does not run, if another holds the lock. */
+  async tryUsing<T>(
+    key: string | readonly string[],
+    options: LockOptions,
+    fn: (lock: Lock) => Promise<T> | T,
+  ): Promise<{ readonly held: true; readonly result: T } | { readonly held: false }> {
+    const target = lockTarget(this.#layout, key);
+    const lock = await this.#try(target, resolveLockOptions(options));
+    return lock ? { held: true, result: await this.#run(lock, target, fn) } : { held: false };
+  }
+
   /** At most `permits` tasks at once, over all processes, first come first served. Everybody must name the same number. */
   semaphore(key: string, permits: number): LockDoor {
     return this.#door(semaphoreTarget(this.#layout, key, permits));
@@ -91,6 +104,7 @@ export class LockService {
 
   /** Every wait rejects with `ClosedError`, every lock is released; waits for etcd at most 2 s. Idempotent. */
   close(): Promise<void> {
+    liveLocks().delete(this);
     return this.#queues.close(CLOSE);
   }
 
@@ -107,11 +121,12 @@ export class LockService {
     options: ResolvedLockOptions,
     fn: (lock: Lock) => Promise<T> | T,
   ): Promise<T> {
-    const lock = await this.#acquire(target, options);
-    const run = (): Promise<T> =>
-      runUnder({ lock, service: this, queues: target.queues, shared: target.admission.shared }, async () =>
-        fn(lock),
-      );
+    return this.#run(await this.#acquire(target, options), target, fn);
+  }
+
+  #run<T>(lock: Lock, { queues, admission }: LockTarget, fn: (lock: Lock) => Promise<T> | T): Promise<T> {
+    const holding = { lock, service: this, queues, shared: admission.shared };
+    const run = (): Promise<T> => runUnder(holding, async () => fn(lock));
     return lock instanceof HeldLock ? hold(lock, run) : run();
   }
 

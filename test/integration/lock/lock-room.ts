@@ -22,11 +22,15 @@ export function roomContext(endpoints: readonly string[], options: Partial<Coord
 /** A lock service on a connection of its own. */
 export class LockRoom implements AsyncDisposable {
   readonly context: RoomContext;
-  readonly locks: LockService;
+  #locks: LockService | undefined;
 
   constructor(endpoints: readonly string[], options?: Partial<CoordOptions>) {
     this.context = roomContext(endpoints, options);
-    this.locks = new LockService(this.context);
+  }
+
+  /** Made when it is first used: a live lock service counts as one more application of this process. */
+  get locks(): LockService {
+    return (this.#locks ??= new LockService(this.context));
   }
 
   get client(): EtcdClient {
@@ -49,7 +53,7 @@ export class LockRoom implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    await this.locks.close();
+    await this.#locks?.close();
     await this.client.close();
   }
 
