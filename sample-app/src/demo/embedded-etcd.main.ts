@@ -2,5 +2,5 @@ import { EmbeddedEtcd } from 'im-infra/testing';
 import { followParent } from '../shared/follow-parent.js';
 
 followParent();
-const etcd = await EmbeddedEtcd.start({ port: Number(process.argv[2] ?? 0) });
+const etcd = await EmbeddedEtcd.start({ port: Number(process.argv[2]) });
 process.send?.(etcd.endpoint);

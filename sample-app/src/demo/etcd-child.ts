@@ -1,20 +1,23 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from './free-ports.js';
 
 /** An EmbeddedEtcd in a process of its own: it can be killed as a real one can. */
 export class EtcdChild {
   #child: ChildProcess | undefined;
-  #endpoint = '';
+
+  private constructor(private readonly port: number) {}
 
   static async start(): Promise<EtcdChild> {
-    const etcd = new EtcdChild();
+    const [port = 0] = await freePorts(1);
+    const etcd = new EtcdChild(port);
     await etcd.restart();
     return etcd;
   }
 
   get endpoint(): string {
-    return this.#endpoint;
+    return `127.0.0.1:${this.port}`;
   }
 
   get pid(): number | undefined {
@@ -32,13 +35,11 @@ export class EtcdChild {
 
   /** Starts it (again), empty, on the port it had. */
   async restart(): Promise<void> {
-    const port = this.#endpoint.split(':')[1] ?? '0';
-    const child = fork(fileURLToPath(new URL('embedded-etcd.main.js', import.meta.url)), [port], {
-      detached: true,
-    });
+    const main = fileURLToPath(new URL('embedded-etcd.main.js', import.meta.url));
+    const child = fork(main, [String(this.port)], { detached: true });
     this.#child = child;
-    this.#endpoint = await new Promise<string>((resolve, reject) => {
-      child.once('message', (endpoint) => resolve(String(endpoint)));
+    await new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve());
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`EmbeddedEtcd ended with ${code} before it listened`)));
     });

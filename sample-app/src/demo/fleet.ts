@@ -77,8 +77,7 @@ export class Fleet {
     await until(
       `${instanceId} is registered`,
       async () => {
-        if (!member.running)
-          throw new Error(`${instanceId} ended (${String(await member.exited)}) before it was registered`);
+        if (!member.running) throw new Error(await member.lastWords());
         return (await this.instances(service)).some(({ id }) => id === instanceId);
       },
       30_000,
@@ -108,7 +107,7 @@ export class Fleet {
   }
 
   async #answers(path: string): Promise<boolean> {
-    if (!this.#gateway.running) throw new Error('the gateway ended before it answered');
+    if (!this.#gateway.running) throw new Error(await this.#gateway.lastWords());
     const response = await fetch(this.url + path, { signal: AbortSignal.timeout(2_000) }).catch(
       () => undefined,
     );

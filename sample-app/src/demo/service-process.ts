@@ -66,6 +66,14 @@ export class ServiceProcess {
     return !this.#ended;
   }
 
+  /** Why it is no longer there, as far as it could say. */
+  async lastWords(): Promise<string> {
+    const lines = this.log
+      .slice(-20)
+      .map((line) => `\n  ${Object.keys(line).length === 1 ? line.msg : JSON.stringify(line)}`);
+    return `${this.instanceId} ended (${String(await this.exited)}); it said last:${lines.join('')}`;
+  }
+
   /** Asks it to stop and waits; what has not stopped in time is killed. */
   async stop(): Promise<number | NodeJS.Signals> {
     if (!this.#ended) {

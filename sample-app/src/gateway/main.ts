@@ -11,5 +11,5 @@ const { port } = readSettings('gateway');
 const app = await NestFactory.create(GatewayModule, { bufferLogs: true });
 app.useLogger(app.get(ClogService));
 app.useGlobalFilters(new GrpcFailureFilter());
-app.enableShutdownHooks();
+app.enableShutdownHooks([], { useProcessExit: true });
 await app.listen(port, '127.0.0.1');

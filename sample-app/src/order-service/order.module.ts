@@ -1,11 +1,13 @@
 import { Module } from '@nestjs/common';
+import { ImInfraModule } from 'im-infra';
 import { InfraModule } from '../shared/infra.module.js';
+import { shopConfig } from '../shared/shop.config.js';
 import { OrderController } from './order.controller.js';
 import { OrderService } from './order.service.js';
 import { Warehouse } from './warehouse.js';
 
 @Module({
-  imports: [InfraModule.for('order-service', 'server')],
+  imports: [InfraModule.for('order-service', 'server'), ImInfraModule.forFeature([shopConfig])],
   controllers: [OrderController],
   providers: [
     OrderService,

@@ -1,7 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ImInfraModule } from 'im-infra';
 import { infraOptions, readSettings, type Settings } from './settings.js';
-import { shopConfig } from './shop.config.js';
 
 export const SETTINGS = Symbol('settings');
 
@@ -9,7 +8,7 @@ export const SETTINGS = Symbol('settings');
 @Module({})
 class SettingsModule {}
 
-/** What every process of the fleet has in common: its settings, im-infra, and the live configuration `shop`. */
+/** What every process of the fleet has in common: its settings and im-infra, both global. */
 @Module({})
 export class InfraModule {
   static for(service: string, role: 'client' | 'server'): DynamicModule {
@@ -27,9 +26,7 @@ export class InfraModule {
           inject: [SETTINGS],
           useFactory: (own: Settings) => infraOptions(service, own, role),
         }),
-        ImInfraModule.forFeature([shopConfig]),
       ],
-      exports: [ImInfraModule],
     };
   }
 }

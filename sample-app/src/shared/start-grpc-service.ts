@@ -1,6 +1,6 @@
 import { type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type GrpcOptions, type MicroserviceOptions, Transport } from '@nestjs/microservices';
+import { type GrpcOptions, Transport } from '@nestjs/microservices';
 import { ClogService, withGrpcTrace } from 'im-infra';
 import { followParent } from './follow-parent.js';
 import { readSettings } from './settings.js';
@@ -13,15 +13,12 @@ export async function startGrpcService(
 ): Promise<void> {
   followParent();
   const { port } = readSettings(name);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-    module,
-    withGrpcTrace({
-      transport: Transport.GRPC,
-      options: { ...proto, url: `127.0.0.1:${port}`, gracefulShutdown: true },
-      bufferLogs: true,
-    }),
-  );
+  const grpc = withGrpcTrace<GrpcOptions>({
+    transport: Transport.GRPC,
+    options: { ...proto, url: `127.0.0.1:${port}`, gracefulShutdown: true },
+  });
+  const app = await NestFactory.createMicroservice<GrpcOptions>(module, { ...grpc, bufferLogs: true });
   app.useLogger(app.get(ClogService));
-  app.enableShutdownHooks();
+  app.enableShutdownHooks([], { useProcessExit: true });
   await app.listen();
 }

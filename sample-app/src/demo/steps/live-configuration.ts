@@ -18,12 +18,12 @@ export const liveConfiguration: Step = {
     const ms = await until('all processes follow', async () =>
       [...(await views(fleet)).values()].every((view) => view.includes('Ahoy') || view.includes('800')),
     );
-    narrator.say(`etcdctl put ${key} '{"greeting":"Ahoy","discountPercent":20}'`);
+    narrator.say(`put ${key} '{"greeting":"Ahoy","discountPercent":20}'`);
     narrator.table(['process', 'says'], [...(await views(fleet))]);
     narrator.check(`all processes followed (all five seen after ${ms} ms)`, true);
 
     await fleet.coord.config.set(key, { greeting: 42, discountPercent: 20 });
-    narrator.say(`etcdctl put ${key} '{"greeting":42,"discountPercent":20}'`);
+    narrator.say(`put ${key} '{"greeting":42,"discountPercent":20}'`);
     const refused = await until('every process says that it refused it', () =>
       [...fleet.members.values()]
         .filter(({ running }) => running)

@@ -12,7 +12,7 @@ export const logLevel: Step = {
     narrator.check(`debug lines of user-service at level info: ${before}`, before === 0);
 
     await fleet.coord.config.set(key, { level: 'debug' });
-    narrator.say(`etcdctl put ${key} '{"level":"debug"}'`);
+    narrator.say(`put ${key} '{"level":"debug"}'`);
     const ms = await until('debug lines appear', async () => {
       await callUsers(fleet);
       return debugLines(fleet).length > 0;
