@@ -99,6 +99,19 @@ export class EtcdClient {
     );
   }
 
+  /**
+   * A lease that nobody renews: what hangs on it goes after `ttl` ms (rounded up to whole seconds, at least 2), also if
+   * this process ends before. A repeated grant leaves at most an empty lease, which ends by itself.
+   */
+  async grant(ttl: number, options?: CallOptions): Promise<bigint> {
+    const TTL = Math.max(LEAST_TTL / 1_000, Math.ceil(ttl / 1_000));
+    const { ID } = await this.#connection.read(
+      (rpc, wire) => rpc.leaseClient.leaseGrant({ TTL, ID: 0 }, wire),
+      options,
+    );
+    return BigInt(ID);
+  }
+
   /** Every write of the library: see {@link GroupCommit}. */
   commit(txn: Txn, options?: CommitOptions): Promise<TxnResult> {
     return this.#group.commit(txn, options);
