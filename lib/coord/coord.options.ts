@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ValidationError } from '../errors/validation.error.js';
 import { checkString } from '../options/check.js';
 import { type Duration, parseDuration } from '../options/duration.js';
+import type { ConfigOptions } from './config/config.options.js';
 import { parseEndpoints } from './etcd/endpoint.js';
 import type { EtcdOptions } from './etcd/etcd.options.js';
 import type { Prefixes, SnapshotOptions } from './etcd/room-context.js';
@@ -39,6 +40,8 @@ export interface CoordOptions {
   readonly prefixes?: Partial<Prefixes>;
   /** Keeps last-known-good configuration and endpoints on disk, for starts while etcd is away. @default none */
   readonly snapshot?: { readonly dir: string; readonly maxAge?: Duration };
+  /** How the configuration centre works: scopes, codec, secrets, history. @default one scope, JSON, no history */
+  readonly config?: ConfigOptions;
   /** Whether the application starts although etcd is away (snapshot, defaults), and connects later. @default false */
   readonly optional?: boolean;
 }

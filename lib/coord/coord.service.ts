@@ -3,6 +3,7 @@ import { ClosedError } from '../errors/closed.error.js';
 import { ValidationError } from '../errors/validation.error.js';
 import { type ResolvedService, resolveService, type ServiceOptions } from '../options/service.js';
 import { ConfigCenter } from './config/config.center.js';
+import { type ConfigOptions, resolveConfigOptions } from './config/config.options.js';
 import { type CoordOptions, resolveCoordOptions } from './coord.options.js';
 import { type CoordLogger, silentLogger } from './etcd/coord-logger.js';
 import { EtcdClient } from './etcd/etcd.client.js';
@@ -39,12 +40,12 @@ export class CoordService implements AsyncDisposable {
   readonly #announcements = new Set<SelfRegistration>();
   #closed: Promise<void> | undefined;
 
-  private constructor(context: RoomContext) {
+  private constructor(context: RoomContext, config: ConfigOptions | undefined) {
     this.#client = context.client;
     this.#service = context.service;
     this.#logger = context.logger;
     this.registry = new ServiceRegistry(context);
-    this.config = new ConfigCenter(context);
+    this.config = new ConfigCenter(context, config);
     this.lock = new LockService(context);
   }
 
@@ -60,14 +61,11 @@ export class CoordService implements AsyncDisposable {
   ): Promise<CoordService> {
     const who = resolveService(service);
     const { etcd, optional, ...rest } = resolveCoordOptions(options);
+    // Refused before anything is opened that would have to be closed again.
+    resolveConfigOptions({ prefixes: rest.prefixes, service: who }, options.config);
     const client = EtcdClient.create(etcd, { logger: clog, owner: who.instanceId });
-    const coord = new CoordService({
-      client,
-      service: who,
-      logger: clog,
-      dialTimeout: etcd.dialTimeout,
-      ...rest,
-    });
+    const context = { client, service: who, logger: clog, dialTimeout: etcd.dialTimeout, ...rest };
+    const coord = new CoordService(context, options.config);
     try {
       await client.ready({ ...(signal && { signal }) });
     } catch (error) {
