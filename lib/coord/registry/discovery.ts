@@ -33,13 +33,11 @@ export class Discovery {
   async discover(name: string, options: CallOptions = {}): Promise<ServiceInstance[]> {
     checkName('name', name);
     const known = this.#directories.peek(name);
-    const fallback = known?.synced ? known : undefined;
+    const hurried = known?.synced && options.timeout === undefined;
     try {
-      const budget =
-        fallback && options.timeout === undefined ? { ...options, timeout: FRESH_BUDGET } : options;
-      return await this.#read(name, budget);
+      return await this.#read(name, hurried ? { ...options, timeout: FRESH_BUDGET } : options);
     } catch (error) {
-      if (fallback && error instanceof CoordUnavailableError) return [...fallback.serving];
+      if (known?.synced && error instanceof CoordUnavailableError) return [...known.serving];
       throw error;
     }
   }

@@ -185,7 +185,7 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     servers.find((server) => server.name === first)!.kill();
     await until(async () => {
       const counts = await spread(proxy, 3).catch(() => ({}));
-      return Object.keys(counts).length === 1 && !(first! in counts);
+      return Object.keys(counts).length === 1 && !Object.hasOwn(counts, first!);
     });
   });
 

@@ -9,7 +9,7 @@ import {
   type ServiceClientConstructor,
   type sendUnaryData,
   loadPackageDefinition,
-  status,
+  type status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 

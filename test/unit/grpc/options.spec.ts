@@ -55,7 +55,7 @@ describe('the options of a gRPC client', () => {
 
   it('let the application override defaults of the channel', () => {
     expect(
-      channelOptionsOf({ channelOptions: { 'grpc.keepalive_time_ms': 60_000 } as never })[
+      channelOptionsOf({ channelOptions: { 'grpc.keepalive_time_ms': 60_000 } })[
         'grpc.keepalive_time_ms'
       ],
     ).toBe(60_000);
@@ -95,7 +95,7 @@ describe('the options of a gRPC client', () => {
       loadBalancingConfig: [{ round_robin: {} }],
     };
     const config = serviceConfigOf({
-      channelOptions: { 'grpc.service_config': JSON.stringify(written) } as never,
+      channelOptions: { 'grpc.service_config': JSON.stringify(written) },
     });
     expect(config.methodConfig[0]?.timeout).toEqual({ seconds: 0, nanos: 500_000_000 });
     expect(config.loadBalancingConfig).toEqual([{ round_robin: {} }]);
