@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Controller, Get, Inject, Injectable, Logger, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { INestApplication } from '@nestjs/common';
-import { InjectPinoLogger, PinoLogger } from 'nestjs-pino';
+import { InjectPinoLogger, type PinoLogger } from 'nestjs-pino';
 import { afterEach, expect, it } from 'vitest';
 import { ClogModule } from '../../../lib/clog/clog.module.js';
 import { InjectClog } from '../../../lib/clog/clog.decorator.js';

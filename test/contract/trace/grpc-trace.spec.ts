@@ -1,0 +1,152 @@
+import { createServer } from 'node:net';
+import { Logger, type INestMicroservice } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type ClientGrpcProxy, ClientProxyFactory } from '@nestjs/microservices';
+import { type Observable, ReplaySubject, from, lastValueFrom, toArray } from 'rxjs';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ClogService } from '../../../lib/clog/clog.service.js';
+import { CLOG_TAP } from '../../../lib/clog/clog.tokens.js';
+import { withGrpcTrace } from '../../../lib/trace/grpc.options.js';
+import { createTraceId } from '../../../lib/trace/trace-id.js';
+import { currentTraceId, runWithTrace } from '../../../lib/trace/trace-store.js';
+import { CallsModule, type Downstream, type Text, address, grpcOptions } from './calls.app.js';
+
+interface Calls {
+  unary(message: Text): Observable<Text>;
+  failing(message: Text): Observable<Text>;
+  serverStream(message: Text): Observable<Text>;
+  clientStream(messages: Observable<Text>): Observable<Text>;
+  bidi(messages: Observable<Text>): Observable<Text>;
+  raw(messages: Observable<Text>): Observable<Text>;
+}
+
+const lines: Record<string, unknown>[] = [];
+let app: INestMicroservice;
+let client: ClientGrpcProxy;
+let calls: Calls;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bound = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof bound === 'object' && bound !== null ? bound.port : 0;
+}
+
+beforeAll(async () => {
+  address.port = await freePort();
+  app = await NestFactory.createMicroservice(CallsModule, {
+    ...withGrpcTrace(grpcOptions(address.port)),
+    logger: false,
+  });
+  app.get(ClogService)[CLOG_TAP]((line) => lines.push(JSON.parse(line) as Record<string, unknown>));
+  await app.listen();
+  client = ClientProxyFactory.create(withGrpcTrace(grpcOptions(address.port)));
+  calls = client.getService<Calls>('Calls');
+});
+
+afterAll(async () => {
+  client.close();
+  await app.close();
+  Logger.overrideLogger(false);
+});
+
+beforeEach(() => {
+  lines.length = 0;
+});
+
+/** Makes a call in a trace and gives the places that wrote lines, once all of them are in that trace. */
+async function placesOf(call: () => Observable<Text>): Promise<string[]> {
+  const trace = createTraceId();
+  const answers = await runWithTrace(trace, () => lastValueFrom(call().pipe(toArray()))).catch(
+    (error: Error) => [{ text: error.message.replace(/^9 FAILED_PRECONDITION: /, '') }],
+  );
+  await expect.poll(() => lines.length).toBeGreaterThan(0);
+  expect(answers.length).toBeGreaterThan(0);
+  for (const { text } of answers) expect(text).toBe(trace);
+  for (const line of lines) expect(line['trace_id'], String(line['msg'])).toBe(trace);
+  return lines.map(({ msg }) => String(msg));
+}
+
+const three = () => from([{ text: 'a' }, { text: 'b' }, { text: 'c' }]);
+const count = (places: string[], place: string) => places.filter((each) => each === place).length;
+const AROUND = ['guard', 'interceptor before', 'pipe', 'handler'];
+
+describe('every line of a gRPC call is in its trace', () => {
+  it('unary: guard, pipe, interceptor, handler, outbound call and what follows it', async () => {
+    const places = await placesOf(() => calls.unary({ text: 'a' }));
+    expect(places).toEqual([...AROUND, 'downstream', 'after outbound', 'interceptor after']);
+  });
+
+  it('failing: also the exception filter', async () => {
+    const places = await placesOf(() => calls.failing({ text: 'a' }));
+    expect(places).toEqual([...AROUND, 'filter']);
+  });
+
+  it('server stream: each message and its outbound call', async () => {
+    const places = await placesOf(() => calls.serverStream({ text: 'a' }));
+    expect(places.slice(0, 4)).toEqual(AROUND);
+    expect([count(places, 'message'), count(places, 'downstream')]).toEqual([3, 3]);
+  });
+
+  it('client stream: each message and the half-close', async () => {
+    const places = await placesOf(() => calls.clientStream(three()));
+    expect(places).toEqual(expect.arrayContaining(['guard', 'interceptor before', 'handler']));
+    expect([count(places, 'message'), count(places, 'half-close')]).toEqual([3, 1]);
+  });
+
+  it('bidirectional stream: each message, its outbound call and the answer to that', async () => {
+    const places = await placesOf(() => calls.bidi(three()));
+    expect(places).toEqual(expect.arrayContaining(['guard', 'interceptor before', 'handler']));
+    expect([count(places, 'message'), count(places, 'downstream'), count(places, 'outbound answer')]).toEqual(
+      [3, 3, 3],
+    );
+  });
+
+  it('raw stream call: each data event and the end', async () => {
+    const places = await placesOf(() => calls.raw(three()));
+    expect([count(places, 'message'), count(places, 'half-close')]).toEqual([3, 1]);
+  });
+});
+
+it('gives a call without a trace one of its own', async () => {
+  const { text } = await lastValueFrom(calls.unary({ text: 'a' }));
+  expect(text).toMatch(/^[0-9a-f]{32}$/);
+  for (const line of lines) expect(line['trace_id']).toBe(text);
+});
+
+it("runs the caller's subscribers in the caller's trace", async () => {
+  const seen = new ReplaySubject<string | undefined>();
+  runWithTrace('job-42', () => {
+    calls.serverStream({ text: 'a' }).subscribe({
+      next: () => seen.next(currentTraceId()),
+      complete: () => {
+        seen.next(currentTraceId());
+        seen.complete();
+      },
+    });
+  });
+  expect(await lastValueFrom(seen.pipe(toArray()))).toEqual(Array.from({ length: 4 }, () => 'job-42'));
+});
+
+it('mixes no ids in 20,000 calls, 50 in flight', async () => {
+  const downstream = client.getService<Downstream>('Downstream');
+  let mixed = 0;
+  let started = 0;
+  const worker = async (): Promise<void> => {
+    while (started < 20_000) {
+      const id = `call-${started++}`;
+      const message = { text: id };
+      // One in twenty is a stream, so that messages of many calls interleave on the wire.
+      const answer = await runWithTrace(id, () =>
+        lastValueFrom(started % 20 === 0 ? calls.raw(from([message, message])) : downstream.which(message)),
+      );
+      if (answer.text !== id) mixed++;
+    }
+  };
+  await Promise.all(Array.from({ length: 50 }, worker));
+  const written = lines.filter(({ call }) => call !== undefined);
+  expect(mixed).toBe(0);
+  expect(written.filter(({ call, trace_id }) => call !== trace_id)).toEqual([]);
+  expect(written).toHaveLength(21_000);
+}, 120_000);
