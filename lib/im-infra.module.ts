@@ -1,19 +1,16 @@
-import { Module, type Provider } from '@nestjs/common';
-import { CLOG_SERVICE } from './clog/clog.tokens.js';
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { ClogModule } from './clog/clog.module.js';
 import { ClogService } from './clog/clog.service.js';
+import { ConfigChangeModule, ConfigFeatureModule } from './coord/config/config-feature.module.js';
+import type { ConfigDefinition } from './coord/config/config.definition.js';
 import { absentCoord, CoordService } from './coord/coord.service.js';
 import { COORD_SERVICE } from './coord/etcd/tokens.js';
+import { LockExplorer } from './coord/lock/lock.explorer.js';
 import { resolveRegister } from './coord/registry/register.options.js';
 import { ImInfraLifecycle } from './im-infra.lifecycle.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './im-infra.module-definition.js';
 import type { ImInfraOptions } from './im-infra.options.js';
 import { resolveService } from './options/service.js';
-
-const clogProvider: Provider = {
-  provide: ClogService,
-  inject: [MODULE_OPTIONS_TOKEN],
-  useFactory: ({ service, clog }: ImInfraOptions) => ClogService.create({ service, ...clog }),
-};
 
 const coordProvider: Provider = {
   provide: CoordService,
@@ -30,13 +27,13 @@ const coordProvider: Provider = {
  * configuration in etcd, publishes the process once its port answers, and takes all of it down in order.
  */
 @Module({
-  providers: [
-    clogProvider,
-    coordProvider,
-    { provide: CLOG_SERVICE, useExisting: ClogService },
-    { provide: COORD_SERVICE, useExisting: CoordService },
-    ImInfraLifecycle,
-  ],
-  exports: [ClogService, CoordService, CLOG_SERVICE, COORD_SERVICE],
+  imports: [ConfigChangeModule],
+  providers: [coordProvider, { provide: COORD_SERVICE, useExisting: CoordService }, ImInfraLifecycle, LockExplorer],
+  exports: [ClogModule, CoordService, COORD_SERVICE],
 })
-export class ImInfraModule extends ConfigurableModuleClass {}
+export class ImInfraModule extends ConfigurableModuleClass {
+  /** Typed configuration for the importing module: `@InjectConfig(definition)` injects each as a `LiveConfig`. */
+  static forFeature(configs: readonly ConfigDefinition[]): DynamicModule {
+    return ConfigFeatureModule.forFeature(configs);
+  }
+}
