@@ -54,7 +54,8 @@ export class Generation {
         'im-infra.generation': ++generations,
         'grpc.keepalive_time_ms': options.keepAliveTime,
         'grpc.keepalive_timeout_ms': options.keepAliveTimeout,
-        'grpc.keepalive_permit_without_calls': 1,
+        // etcd ends connections that ping without a stream; the watch hub asks for signs of life there.
+        'grpc.keepalive_permit_without_calls': 0,
         'grpc.max_receive_message_length': -1,
         'grpc.max_send_message_length': -1,
         'grpc.initial_reconnect_backoff_ms': 100,

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { marginOf } from './lease-margin.js';
 
 /** A moment on both clocks. */
 export interface Instant {
@@ -8,11 +9,6 @@ export interface Instant {
 
 export function instant(clock: Clock): Instant {
   return { now: clock.now(), wall: clock.wall() };
-}
-
-/** Timers fire late and clocks drift: 5 % of the TTL, and never less than a busy event loop may need. */
-export function marginOf(ttl: number): number {
-  return Math.max(250, ttl / 20);
 }
 
 /**

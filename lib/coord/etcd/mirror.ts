@@ -9,6 +9,7 @@ import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeyRange } from './kv.js';
 import { isSameHistory, listRange } from './range-list.js';
+import { ResumePoint } from './resume-point.js';
 import { RpcFailure } from './rpc-failure.js';
 import { type Change, type Snapshot, SnapshotMap } from './snapshot-map.js';
 import { Waiters } from './waiters.js';
@@ -54,12 +55,12 @@ export class Mirror {
   readonly #deps: MirrorDeps;
   readonly #pageSize: number | undefined;
   readonly #map = new SnapshotMap();
+  readonly #resume = new ResumePoint();
   readonly #listeners = new Set<(change: MirrorChange) => void>();
   readonly #waiters: Waiters<Snapshot>;
   readonly #closing = new AbortController();
   readonly #stale = new BehaviorSubject(true);
   #synced = false;
-  #next = 0n;
   #clusterId = 0n;
   #lastProof: number;
   #hub: WatchHub | undefined;
@@ -144,7 +145,7 @@ export class Mirror {
         refusal = undefined;
         if (closing.aborted) break;
         const end = await this.#follow(generation);
-        if (end.cause === 'compacted') this.#next = 0n;
+        if (end.cause === 'compacted') this.#resume.forget();
         if (end.cause !== 'refused') continue;
         throw new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`));
       } catch (error) {
@@ -165,16 +166,16 @@ export class Mirror {
 
   /** Whether the watch can go on where it ended: same cluster, same history, nothing known to be compacted away. */
   async #resumable(generation: Generation): Promise<boolean> {
-    if (!this.#synced || this.#next === 0n || this.#clusterId !== generation.clusterId) return false;
+    if (!this.#resume.known || this.#clusterId !== generation.clusterId) return false;
     const { entries } = this.#map;
-    return isSameHistory(generation, this.#range, this.#next - 1n, entries, this.#call);
+    return isSameHistory(generation, this.#range, this.#resume.next - 1n, entries, this.#call);
   }
 
   async #list(generation: Generation): Promise<void> {
     const { revision, kvs } = await listRange(generation, this.#range, this.#pageSize, this.#call);
     this.#closing.signal.throwIfAborted();
     const changes = this.#map.replace(revision, kvs);
-    this.#next = revision + 1n;
+    this.#resume.reached(revision);
     this.#clusterId = generation.clusterId;
     const first = !this.#synced;
     this.#synced = true;
@@ -198,7 +199,7 @@ export class Mirror {
         if (!this.#closing.signal.aborted) this.#markStale(true);
         resolve(why);
       };
-      const cancel = hub.watch(this.#range, this.#next, {
+      const cancel = hub.watch(this.#range, this.#resume.next, {
         attached: () => this.#markStale(false),
         events: (events) => this.#apply(events),
         ended: end,
@@ -218,9 +219,9 @@ export class Mirror {
       if (group.length === 0) return;
       const revision = group[0]!.kv.modRevision;
       // An event before the resume point was delivered already (etcd #20221).
-      if (revision >= this.#next) {
+      if (revision >= this.#resume.next) {
         const changes = this.#map.apply(revision, group);
-        this.#next = revision + 1n;
+        this.#resume.reached(revision);
         if (changes.length > 0) this.#emit({ revision, cause: 'watch', changes });
       }
       group = [];

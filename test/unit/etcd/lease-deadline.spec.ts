@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { instant, LeaseDeadline, marginOf } from '../../../lib/coord/etcd/lease-deadline.js';
+import { instant, LeaseDeadline } from '../../../lib/coord/etcd/lease-deadline.js';
+import { marginOf } from '../../../lib/coord/etcd/lease-margin.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 const TTL = 10_000;

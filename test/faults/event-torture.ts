@@ -1,0 +1,287 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Etcd3 } from 'etcd3';
+import { type EtcdProcess, FaultProxy, type SeededRandom } from '../../lib/testing/index.js';
+import { until } from '../support/until.js';
+
+/** One step of a reader: the new value of each key it saw changed, `undefined` where the key is gone. */
+export interface Observation {
+  readonly revision: bigint;
+  /** `watch`: exactly one revision. `list`: the difference between what it held and the state at `revision`. */
+  readonly kind: 'list' | 'watch';
+  readonly changes: ReadonlyMap<string, string | undefined>;
+}
+
+/** What is tortured: anything that follows a prefix. */
+export interface EventReader {
+  readonly observations: readonly Observation[];
+  /** What it believes the prefix holds now. */
+  state(): ReadonlyMap<string, string>;
+  close(): Promise<void> | void;
+}
+
+export interface EventTortureOptions {
+  readonly etcd: EtcdProcess;
+  readonly seed: number;
+  readonly seconds: number;
+  /** Go on until so many revisions were written. */
+  readonly revisions: number;
+  /** How long a reader may take to catch up in the end, in ms. */
+  readonly settle: number;
+  /** Whether the store is compacted over the heads of the readers. */
+  readonly compaction: boolean;
+  open(endpoint: string, prefix: string): Promise<EventReader>;
+}
+
+export interface EventTortureReport {
+  readonly revisions: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly relists: number;
+  /** What must not be; empty if all is well. */
+  readonly violations: readonly string[];
+}
+
+type Ops = ReadonlyMap<string, string | undefined>;
+
+const KEYS = 40;
+const READERS = 3;
+
+/**
+ * A writer journals every revision that it makes: bursts of transactions over several keys, deletions, values up to
+ * 1 MiB. Readers behind a proxy are cut at chosen frames, stalled, refused; etcd is killed and, if asked, compacted.
+ * Afterwards the journal is replayed against what the readers saw.
+ */
+export async function eventTorture(options: EventTortureOptions): Promise<EventTortureReport> {
+  const { etcd, seed, seconds, revisions, compaction } = options;
+  const prefix = `/torture-${seed}/`;
+  const proxy = await FaultProxy.start({ target: etcd.endpoint, seed });
+  const writer = new Writer(etcd.endpoint, prefix, proxy.random);
+  const readers = await Promise.all(
+    Array.from({ length: READERS }, () => options.open(proxy.endpoint, prefix)),
+  );
+  const faults: Record<string, number> = {};
+  const end = performance.now() + seconds * 1_000;
+  const limit = performance.now() + seconds * 4_000;
+  const goOn = () =>
+    performance.now() < end || (writer.journal.size < revisions && performance.now() < limit);
+
+  const writing = (async () => {
+    while (goOn()) {
+      await writer.burst(proxy.random.pick([1, 20, 200, 1_500]));
+      await sleep(proxy.random.integer(0, 50));
+    }
+  })();
+  while (goOn()) {
+    await sleep(proxy.random.integer(50, 400));
+    const fault = proxy.random.pick(['cut', 'frame', 'frame', 'frame', 'stall', 'refuse', 'kill'] as const);
+    faults[fault] = (faults[fault] ?? 0) + 1;
+    if (fault === 'cut') proxy.cut();
+    if (fault === 'frame') proxy.cutAtRandomFrame({ path: '/etcdserverpb.Watch/Watch', within: 8 });
+    if (fault === 'stall') {
+      proxy.stall();
+      await sleep(proxy.random.integer(100, 900));
+      proxy.resume();
+    }
+    if (fault === 'refuse') {
+      proxy.refuse();
+      await sleep(proxy.random.integer(50, 500));
+      if (compaction) {
+        await writer.burst(50);
+        await writer.compact();
+        faults['compaction'] = (faults['compaction'] ?? 0) + 1;
+      }
+      proxy.resume();
+    }
+    if (fault === 'kill' && proxy.random.integer(0, 2) === 0) await etcd.restart({ down: 50 });
+  }
+  await writing;
+  await writer.burst(1);
+
+  const expected = replay(writer.journal);
+  const final = expected.at(-1)!.state;
+  const violations: string[] = [];
+  for (const [index, reader] of readers.entries()) {
+    const same = (): boolean => equal(reader.state(), final);
+    await until(same, { timeout: options.settle }).catch(() => {
+      violations.push(`reader ${index}: its final state is not etcd's: ${difference(reader.state(), final)}`);
+    });
+    violations.push(
+      ...judge(expected, reader.observations, compaction).map((text) => `reader ${index}: ${text}`),
+    );
+    await reader.close();
+  }
+  writer.close();
+  await proxy.close();
+  return {
+    revisions: writer.journal.size,
+    faults,
+    relists: readers.reduce(
+      (sum, { observations }) => sum + observations.filter(({ kind }) => kind === 'list').length,
+      -READERS,
+    ),
+    violations,
+  };
+}
+
+class Writer {
+  readonly journal = new Map<bigint, Ops>();
+  readonly #etcd: Etcd3;
+  #ids = 0;
+  #newest = 0n;
+
+  constructor(
+    endpoint: string,
+    readonly prefix: string,
+    readonly random: SeededRandom,
+  ) {
+    this.#etcd = new Etcd3({ hosts: endpoint });
+  }
+
+  async burst(count: number): Promise<void> {
+    let left = count;
+    await Promise.all(
+      Array.from({ length: Math.min(32, count) }, async () => {
+        while (left-- > 0) await this.#write();
+      }),
+    );
+  }
+
+  async compact(): Promise<void> {
+    await this.#persist(() => this.#etcd.kv.compact({ revision: this.#newest.toString() }));
+  }
+
+  close(): void {
+    this.#etcd.close();
+  }
+
+  /**
+   * Each transaction writes its own marker key besides, so that one whose answer was lost in a restart is found by it:
+   * it is in the journal if and only if it happened.
+   */
+  async #write(): Promise<void> {
+    const id = `${++this.#ids}`;
+    const ops = new Map<string, string | undefined>([[`${this.prefix}marker/${this.#ids % 50}`, id]]);
+    for (let count = this.random.integer(1, 3); count > 0; count--) {
+      const gone = this.random.integer(0, 4) === 0;
+      ops.set(`${this.prefix}k${this.random.integer(1, KEYS)}`, gone ? undefined : id);
+    }
+    const large = this.random.integer(0, 400) === 0;
+    const padding = 'x'.repeat(this.random.integer(10, large ? 300_000 : 200));
+    const success = [...ops].map(([key, value]) =>
+      value === undefined
+        ? { request_delete_range: { key: Buffer.from(key) } }
+        : { request_put: { key: Buffer.from(key), value: Buffer.from(`${value}:${padding}`) } },
+    );
+    try {
+      const { header } = await this.#etcd.kv.txn({ success });
+      this.#note(BigInt(header.revision), ops);
+    } catch {
+      const found = await this.#happened(id);
+      if (found !== undefined) this.#note(found, ops);
+    }
+  }
+
+  #note(revision: bigint, ops: Ops): void {
+    this.journal.set(revision, ops);
+    if (revision > this.#newest) this.#newest = revision;
+  }
+
+  /** The revision at which the transaction with this id ran, or undefined. */
+  async #happened(id: string): Promise<bigint | undefined> {
+    const key = Buffer.from(`${this.prefix}marker/${Number(id) % 50}`);
+    const { kvs } = await this.#persist(() => this.#etcd.kv.range({ key }));
+    const value = kvs[0]?.value.toString().split(':')[0];
+    return value === id ? BigInt(kvs[0]!.mod_revision) : undefined;
+  }
+
+  async #persist<T>(run: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await run();
+      } catch (error) {
+        if (attempt > 200) throw error;
+        await sleep(50);
+      }
+    }
+  }
+}
+
+interface Step {
+  readonly revision: bigint;
+  /** What this revision really changed: deleting what is not there changes nothing. */
+  readonly changes: ReadonlyMap<string, string | undefined>;
+  readonly state: ReadonlyMap<string, string>;
+}
+
+function replay(journal: ReadonlyMap<bigint, Ops>): readonly Step[] {
+  let state = new Map<string, string>();
+  return [...journal.keys()]
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((revision) => {
+      const changes = new Map<string, string | undefined>();
+      const next = new Map(state);
+      for (const [key, value] of journal.get(revision)!) {
+        if (value === undefined ? next.delete(key) : next.set(key, value)) changes.set(key, value);
+      }
+      state = next;
+      return { revision, changes, state };
+    });
+}
+
+/** Walks through what a reader saw: each step must be the next of the journal, or a list that equals its state. */
+function judge(expected: readonly Step[], observations: readonly Observation[], lists: boolean): string[] {
+  const violations: string[] = [];
+  const indexOf = new Map(expected.map(({ revision }, index) => [revision, index]));
+  let held: ReadonlyMap<string, string> = new Map();
+  let position = -1;
+  observations.forEach(({ revision, kind, changes }, number) => {
+    if (violations.length > 5) return;
+    if (kind === 'list') {
+      if (number > 0 && !lists) violations.push(`listed again at ${revision} although nothing was compacted`);
+      while (position + 1 < expected.length && expected[position + 1]!.revision <= revision) position++;
+      held = apply(held, changes);
+      const state = expected[position]?.state ?? new Map();
+      if (!equal(held, state))
+        violations.push(`the list at ${revision} never was: ${difference(held, state)}`);
+      return;
+    }
+    const index = indexOf.get(revision);
+    if (index === undefined) return void violations.push(`revision ${revision} was never written`);
+    if (index !== position + 1) violations.push(`${index - position - 1} revisions lost before ${revision}`);
+    position = index;
+    held = apply(held, changes);
+    if (!equal(changes, expected[index]!.changes)) {
+      violations.push(
+        `revision ${revision} is not what was written: ${difference(changes, expected[index]!.changes)}`,
+      );
+    }
+  });
+  return violations;
+}
+
+function apply(
+  state: ReadonlyMap<string, string>,
+  changes: ReadonlyMap<string, string | undefined>,
+): ReadonlyMap<string, string> {
+  const next = new Map(state);
+  for (const [key, value] of changes) {
+    if (value === undefined) next.delete(key);
+    else next.set(key, value);
+  }
+  return next;
+}
+
+type Values = ReadonlyMap<string, string | undefined>;
+
+function equal(a: Values, b: Values): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.has(key) && b.get(key) === value);
+}
+
+function difference(a: Values, b: Values): string {
+  const keys = [...new Set([...a.keys(), ...b.keys()])].filter(
+    (key) => a.get(key) !== b.get(key) || a.has(key) !== b.has(key),
+  );
+  return keys
+    .slice(0, 5)
+    .map((key) => `${key}: ${a.get(key)} instead of ${b.get(key)}`)
+    .join(', ');
+}

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EtcdProcess } from '../../../../lib/testing/index.js';
+import { onPath } from '../../../../lib/testing/on-path.js';
+import { type Believer, beliefTorture, quantiles } from '../../../faults/belief-torture.js';
+import { torture } from '../../../faults/torture-settings.js';
+import { until } from '../../../support/until.js';
+
+const ROOM = '../../../../lib/coord/etcd';
+const LONG = torture.seconds * 5_000 + 60_000;
+const PREFIX = '/im-infra/sessions/';
+
+async function openSession(endpoint: string, ttl: number): Promise<Believer> {
+  const { openClient } = await import('../../../support/open-client.js');
+  const client = openClient([endpoint], { requestTimeout: 10_000, dialTimeout: 10_000 });
+  const session = await client.sessions(ttl).acquire();
+  const key = `${PREFIX}${session.leaseId.toString(16)}`;
+  await until(async () => (await client.range({ key })).count === 1, { what: 'the sentinel key' });
+  return {
+    key,
+    onLoss: (callback) => session.signal.addEventListener('abort', callback, { once: true }),
+    believes: () => session.isAlive(),
+    close: () => client.close({ timeout: 10 }),
+  };
+}
+
+describe.skipIf(onPath('etcd') === undefined)(
+  `no false belief (seed ${torture.seed}, needs etcd on PATH)`,
+  () => {
+    let etcd: EtcdProcess;
+    beforeEach(async () => {
+      etcd = await EtcdProcess.start();
+    });
+    afterEach(async () => {
+      vi.doUnmock(`${ROOM}/lease-margin.js`);
+      vi.resetModules();
+      await etcd.stop();
+    });
+
+    const run = (partitions: number) =>
+      beliefTorture({ etcd, seed: torture.seed, partitions, ttl: 2_000, prefix: PREFIX, open: openSession });
+
+    it('the signal comes before etcd deletes the keys, in every partition', { timeout: LONG }, async () => {
+      const { partitions, leads, violations } = await run(Math.max(100, Math.round(torture.seconds * 3.5)));
+      process.stdout.write(`no false belief: ${JSON.stringify({ partitions, leadMs: quantiles(leads) })}\n`);
+      expect(violations).toEqual([]);
+      expect(leads.length).toBeGreaterThanOrEqual(100);
+    });
+
+    it('is a test that fails: without the margin it turns red', { timeout: LONG }, async () => {
+      vi.resetModules();
+      vi.doMock(`${ROOM}/lease-margin.js`, () => ({ marginOf: () => 0 }));
+      const { violations } = await run(100);
+      expect(violations.length).toBeGreaterThan(0);
+    });
+  },
+);
