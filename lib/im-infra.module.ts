@@ -28,7 +28,12 @@ const coordProvider: Provider = {
  */
 @Module({
   imports: [ConfigChangeModule],
-  providers: [coordProvider, { provide: COORD_SERVICE, useExisting: CoordService }, ImInfraLifecycle, LockExplorer],
+  providers: [
+    coordProvider,
+    { provide: COORD_SERVICE, useExisting: CoordService },
+    ImInfraLifecycle,
+    LockExplorer,
+  ],
   exports: [ClogModule, CoordService, COORD_SERVICE],
 })
 export class ImInfraModule extends ConfigurableModuleClass {

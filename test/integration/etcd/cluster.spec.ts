@@ -73,15 +73,15 @@ describe.skipIf(onPath('etcd') === undefined)(
     it('goes through a rolling restart of all three without losing session or event', async () => {
       const session = await client.sessions(10_000).acquire();
       let value = 0;
-      let rolling = true;
+      const rolled = new AbortController();
       const writing = (async () => {
-        while (rolling) await write(value++);
+        while (!rolled.signal.aborted) await write(value++);
       })();
       for (const member of cluster.members) {
         await member.restart({ signal: 'SIGTERM', down: 500 });
         await sleep(1_000);
       }
-      rolling = false;
+      rolled.abort();
       await writing;
       await until(() => seen.at(-1) === String(value - 1), { what: 'the last write' });
       expect(distinct()).toEqual(Array.from({ length: value }, (_, index) => String(index)));

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import {
+  type Client,
   type GrpcObject,
+  Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
@@ -27,12 +29,35 @@ export interface Answer {
   readonly server: string;
 }
 
+interface GeneratedEcho {
+  Say(
+    words: Words,
+    metadata: Metadata,
+    options: object,
+    done: (error: Error | null, answer: Answer) => void,
+  ): void;
+}
+
 const packageObject = loadPackageDefinition(loadSync(ECHO_PROTO)) as GrpcObject & {
   readonly echo: { readonly Echo: ServiceClientConstructor };
 };
 
 /** A generated client class, as every grpc-js user has one. */
 export const EchoClient = packageObject.echo.Echo;
+
+/** Calls `Say` and resolves with the name of the server that answered. */
+export function say(
+  client: Client,
+  words: Words = {},
+  metadata = new Metadata(),
+  options = {},
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    (client as unknown as GeneratedEcho).Say(words, metadata, options, (error, answer) =>
+      error ? reject(error) : resolve(answer.server),
+    );
+  });
+}
 
 /** A gRPC server in this process that says who it is. */
 export class EchoServer {
@@ -45,6 +70,12 @@ export class EchoServer {
   failWith: status | undefined;
   /** Added to each answer, in ms. */
   delay = 0;
+  /** The `:authority` of the last call. */
+  authority = '';
+  /** TCP connections so far: one for each peer that called. */
+  readonly peers = new Set<string>();
+  /** The `traceparent` of each call that had one. */
+  readonly traceparents: string[] = [];
 
   private constructor(name: string) {
     this.name = name;
@@ -76,8 +107,12 @@ export class EchoServer {
     this.#server.forceShutdown();
   }
 
-  #say({ request }: ServerUnaryCall<Words, Answer>, done: sendUnaryData<Answer>): void {
+  #say(call: ServerUnaryCall<Words, Answer>, done: sendUnaryData<Answer>): void {
+    const { request } = call;
     this.calls++;
+    this.peers.add(call.getPeer());
+    this.authority = call.getHost();
+    this.traceparents.push(...call.metadata.get('traceparent').map(String));
     if (this.failWith !== undefined) {
       done({ code: this.failWith, details: `${this.name} fails` });
       return;
