@@ -55,9 +55,7 @@ describe('the options of a gRPC client', () => {
 
   it('let the application override defaults of the channel', () => {
     expect(
-      channelOptionsOf({ channelOptions: { 'grpc.keepalive_time_ms': 60_000 } })[
-        'grpc.keepalive_time_ms'
-      ],
+      channelOptionsOf({ channelOptions: { 'grpc.keepalive_time_ms': 60_000 } })['grpc.keepalive_time_ms'],
     ).toBe(60_000);
   });
 
