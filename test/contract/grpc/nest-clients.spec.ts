@@ -73,7 +73,8 @@ describe("Nest's own client proxies", () => {
   });
 
   it('carry the trace of the caller', async () => {
-    const app = await NestFactory.createApplicationContext(greeterModule(), { logger: false });
+    const app = await NestFactory.createMicroservice(greeterModule(), { logger: false });
+    await app.init();
     await runWithTrace('4bf92f3577b34da6a3ce929d0e0e4736', () => app.get(Greeter).ask());
     expect(server.traceparents.every((header) => header.includes('4bf92f3577b34da6a3ce929d0e0e4736'))).toBe(
       true,
