@@ -73,13 +73,13 @@ export type { RetryPolicy } from './coord/grpc/retry-policy.js';
 export { GrpcCopyError } from './coord/grpc/grpc-copy.error.js';
 
 // config
-export {
-  ConfigCenter,
-  type LiveOptions,
-  type SetOptions,
-  type WatchKeyOptions,
-  type WatchOptions,
-} from './coord/config/config.center.js';
+export { ConfigCenter } from './coord/config/config.center.js';
+export type {
+  LiveOptions,
+  SetOptions,
+  WatchKeyOptions,
+  WatchOptions,
+} from './coord/config/config-call.options.js';
 export type { ConfigCodec, ConfigCodecOption } from './coord/config/config-codec.js';
 export { ConfigChangeModule, ConfigFeatureModule } from './coord/config/config-feature.module.js';
 export { InjectConfig } from './coord/config/config.decorator.js';
@@ -99,6 +99,7 @@ export type { ConfigTransaction } from './coord/config/config-transaction.js';
 export type { WriteOptions } from './coord/config/config-writer.js';
 export type { EnvMapping } from './coord/config/env-layer.js';
 export { fromClass, type FromClassOptions } from './coord/config/from-class.js';
+export type { ConfigHistoryEntry } from './coord/config/history-entry.js';
 export type { ConfigRejection, Explanation, LayerName } from './coord/config/layers.js';
 export { LiveConfig } from './coord/config/live-config.js';
 export { nestConfigBridge, nestConfigLoader, type ConfigSource } from './coord/config/nest-config.js';
@@ -109,6 +110,15 @@ export type { SecretPattern } from './coord/config/secret-policy.js';
 export type { BeforeApply } from './coord/config/veto.js';
 
 // lock, election, allocator
+export type { AllocatedId } from './coord/allocator/allocated-id.js';
+export type { AllocateOptions, AllocatorOptions } from './coord/allocator/allocator.options.js';
+export { InstanceIdAllocator } from './coord/allocator/instance-id.allocator.js';
+export { type CampaignOptions, ElectionService } from './coord/election/election.service.js';
+export type { Leader } from './coord/election/leader-watch.js';
+export { currentLeadership } from './coord/election/leadership-context.js';
+export type { Leadership } from './coord/election/leadership.js';
+export { OnLeader } from './coord/election/on-leader.decorator.js';
+export type { Compare, KeyRange } from './coord/etcd/kv.js';
 export { currentLock } from './coord/lock/lock-context.js';
 export type { Lock } from './coord/lock/lock.js';
 export type { LockDoor, ReadWriteLock } from './coord/lock/lock-door.js';

@@ -37,6 +37,9 @@ interface Stored {
   readonly version?: string;
 }
 
+/** Values kept where nothing else is said. */
+export const HISTORY_LIMIT = 20;
+
 const DIGITS = 4;
 
 /**

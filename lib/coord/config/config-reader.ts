@@ -2,7 +2,7 @@ import { ConfigInvalidError } from '../../errors/config-invalid.error.js';
 import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
-import { type KeyValue, prefixRange } from '../etcd/kv.js';
+import { type KeyValue, prefixRange, type RangeResult } from '../etcd/kv.js';
 import { type ConfigCodecOption, resolveCodec } from './config-codec.js';
 import type { ConfigDecoder } from './config-decoder.js';
 import { type ConfigSchema, checkSchema, validate } from './config-schema.js';
@@ -79,13 +79,19 @@ export class ConfigReader {
     return kvs.map(({ key }) => key);
   }
 
+  /** Asks etcd. */
+  read(key: string, { signal, timeout }: CallOptions): Promise<RangeResult> {
+    const call = { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) };
+    return this.#client.range({ key }, call);
+  }
+
   async #entry(key: string, options: ReadOptions): Promise<KeyValue | undefined> {
     const scope = options.linearizable ? undefined : this.#scopes.standing(key);
     if (scope) {
       await scope.ready([key], options);
       if (await scope.caughtUp(OWN_WRITE_WAIT)) return scope.state.entries.get(key);
     }
-    const { kvs } = await this.#client.range({ key }, options);
+    const { kvs } = await this.read(key, options);
     return kvs[0];
   }
 }

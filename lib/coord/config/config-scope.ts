@@ -43,6 +43,9 @@ export class ConfigScope {
   readonly #byPrefix = new Map<string, Set<ScopeObserver>>();
   readonly #waiting = new Set<() => void>();
   readonly #stop: () => void;
+  /** The keys and prefixes that were asked for, of all that the scope keeps. */
+  readonly used = new Set<string>();
+  #onUse: (() => void) | undefined;
   #entries = new Map<string, KeyValue>();
   #state: ScopeState = EMPTY;
   /** The newest revision that this process knows of by its own writes. */
@@ -64,6 +67,18 @@ export class ConfigScope {
   covers(key: string): boolean {
     const { key: first, end } = this.range;
     return end === undefined ? key === first : key >= first && key < end;
+  }
+
+  /** Somebody looks at a key, or at all below a prefix. */
+  use(name: string): void {
+    if (this.used.has(name)) return;
+    this.used.add(name);
+    this.#onUse?.();
+  }
+
+  /** Calls `listener` whenever something is used for the first time. */
+  onUse(listener: () => void): void {
+    this.#onUse = listener;
   }
 
   /** Whether the state says what the key, or all below the prefix, is. */

@@ -34,6 +34,13 @@ export class TransactionBuilder implements ConfigTransaction {
     return this;
   }
 
+  /** Bytes as they are, of a value that was written before. */
+  setBytes(key: string, bytes: Buffer): this {
+    const codec = resolveCodec(this.#codec);
+    this.writes.set(resolveKey(this.#space, key), { bytes, value: codec.decode(bytes) });
+    return this;
+  }
+
   delete(key: string): this {
     this.writes.set(resolveKey(this.#space, key), 'delete');
     return this;

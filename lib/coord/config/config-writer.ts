@@ -51,14 +51,18 @@ export class ConfigWriter {
     this.#history = history;
   }
 
-  async write({ writes, expected }: TransactionBuilder, options: WriteOptions = {}): Promise<Written> {
+  async write(
+    { writes, expected }: TransactionBuilder,
+    options: WriteOptions & { readonly record?: ConfigHistory } = {},
+  ): Promise<Written> {
+    const history = options.record ?? this.#history;
     if (writes.size === 0 && expected.size === 0) {
       throw new ValidationError('transaction', 'at least one set, delete or expect');
     }
     if (options.validate !== false) await this.#check(writes);
     await this.#letListsGoAhead(writes);
     for (let attempt = 1; ; attempt++) {
-      const record = await this.#history?.record(writes, options);
+      const record = await history?.record(writes, options);
       const guards = new Map([...(record?.guards ?? []), ...expected]);
       const result = await this.#client.commit(
         {

@@ -1,56 +1,26 @@
 import type { Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { ConfigInvalidError } from '../../errors/config-invalid.error.js';
+import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import type { RoomContext } from '../etcd/room-context.js';
+import type { LiveOptions, SetOptions, WatchKeyOptions, WatchOptions } from './config-call.options.js';
 import { type ConfigCodecOption, resolveCodec } from './config-codec.js';
-import { ConfigDecoder } from './config-decoder.js';
-import { ConfigHealth, type ConfigStatus } from './config-health.js';
-import { ConfigHistory } from './config-history.js';
+import type { ConfigStatus } from './config-health.js';
 import { resolveKey, resolvePrefix } from './config-key.js';
-import { ConfigReader, type GetOptions, type ReadOptions, type Versioned } from './config-reader.js';
+import { ConfigParts } from './config-parts.js';
+import type { GetOptions, ReadOptions, Versioned } from './config-reader.js';
 import { type ConfigSchema, checkSchema, validate } from './config-schema.js';
-import { type ConfigEvent, ConfigStreams } from './config-streams.js';
+import type { ConfigEvent } from './config-streams.js';
 import { type ConfigTransaction, TransactionBuilder } from './config-transaction.js';
-import { ConfigWriter, type WriteOptions } from './config-writer.js';
+import type { WriteOptions } from './config-writer.js';
 import type { ConfigDefinition } from './config.definition.js';
 import { type ConfigOptions, type ResolvedConfigOptions, resolveConfigOptions } from './config.options.js';
 import { readEnv } from './env-layer.js';
+import { type ConfigHistoryEntry, showEntry } from './history-entry.js';
 import type { LayerPlan } from './layers.js';
 import type { LiveConfig } from './live-config.js';
-import { LiveViews } from './live-views.js';
-import { ScopeSet } from './scope-set.js';
-import type { BeforeApply } from './veto.js';
-
-export interface SetOptions<T> extends WriteOptions {
-  /** The value must satisfy it, beside the schemas of live views on the key, or it is not written. @default none */
-  readonly schema?: ConfigSchema<T>;
-  /** How the value is written. @default the centre's codec, JSON */
-  readonly codec?: ConfigCodecOption;
-}
-
-export interface WatchOptions<T> {
-  /** Values that do not satisfy it are never delivered. @default any JSON */
-  readonly schema?: ConfigSchema<T>;
-  readonly codec?: ConfigCodecOption;
-}
-
-export interface WatchKeyOptions<T> extends WatchOptions<T> {
-  /** Delivered while the key does not exist. @default undefined is */
-  readonly default?: T;
-}
-
-export interface LiveOptions<T> extends CallOptions {
-  readonly schema?: ConfigSchema<T>;
-  /** The lowest layer: what holds where the key says nothing else. */
-  readonly default?: unknown;
-  readonly codec?: ConfigCodecOption;
-  readonly onBeforeApply?: BeforeApply<T>;
-}
-
-/** A start waits this much longer than the dial, for the snapshot to be read. */
-const SNAPSHOT_READ = 150;
 
 /**
  * Configuration in etcd: typed, validated, live. Keys are absolute (`/config/dev/orders/db`) or relative to
@@ -58,54 +28,21 @@ const SNAPSHOT_READ = 150;
  */
 export class ConfigCenter {
   readonly #options: ResolvedConfigOptions;
-  readonly #scopes: ScopeSet;
-  readonly #reader: ConfigReader;
-  readonly #writer: ConfigWriter;
-  readonly #streams: ConfigStreams;
-  readonly #live: LiveViews;
-  readonly #health: ConfigHealth;
-  readonly #history: ConfigHistory | undefined;
-  #closed = false;
+  readonly #parts: ConfigParts;
+  #closed: Promise<void> | undefined;
 
   constructor(context: RoomContext, options?: ConfigOptions) {
-    const { client, logger } = context;
-    const resolved = resolveConfigOptions(context, options);
-    const decoder = new ConfigDecoder();
-    this.#options = resolved;
-    this.#scopes = new ScopeSet(
-      client,
-      resolved.scopes,
-      (error) => this.#streams.report(error),
-      (scope) => this.#health.follow(scope),
-    );
-    const streamDeps = { scopes: this.#scopes, decoder, secrets: resolved.secrets, logger };
-    this.#streams = new ConfigStreams(streamDeps);
-    this.#health = new ConfigHealth(this.#streams.report, () => this.#live.rejected());
-    this.#live = new LiveViews({
-      ...streamDeps,
-      streams: this.#streams,
-      startTimeout: context.dialTimeout + SNAPSHOT_READ,
-      onRejected: () => this.#health.update(),
-      onSecret: () => undefined,
-    });
-    this.#history =
-      resolved.history > 0 ? new ConfigHistory(client, context.prefixes.config, resolved.history) : undefined;
-    this.#reader = new ConfigReader(client, this.#scopes, decoder, resolved.codec);
-    this.#writer = new ConfigWriter(
-      client,
-      this.#scopes,
-      (key, value) => this.#live.check(key, value),
-      this.#history,
-    );
+    this.#options = resolveConfigOptions(context, options);
+    this.#parts = new ConfigParts(context, this.#options);
   }
 
   /** Whether what the centre shows is current, and which keys are refused. Replays the latest; never errors. */
   get status$(): Observable<ConfigStatus> {
-    return this.#health.status$;
+    return this.#parts.health.status$;
   }
 
   get status(): ConfigStatus {
-    return this.#health.status;
+    return this.#parts.health.status;
   }
 
   /**
@@ -119,14 +56,14 @@ export class ConfigCenter {
   /** The value and its version (mod revision), for {@link compareAndSet}. */
   async getWithVersion<T = unknown>(key: string, options: GetOptions<T> = {}): Promise<Versioned<T>> {
     const name = this.#key(key);
-    return this.#reader.get(name, options);
+    return this.#parts.reader.get(name, options);
   }
 
   /** Writes a value and resolves with its version. A value that a known schema refuses is not written. */
   async set<T>(key: string, value: T, options: SetOptions<T> = {}): Promise<bigint> {
     const { codec, schema, ...write } = options;
     await this.#satisfy(key, value, schema);
-    return (await this.#writer.write(this.#begin(codec).set(key, value), write)).revision;
+    return (await this.#parts.writer.write(this.#begin(codec).set(key, value), write)).revision;
   }
 
   /** Writes only if the key has `expectedVersion` (`0n`: does not exist); else `ConfigConflictError` with the actual one. */
@@ -139,18 +76,18 @@ export class ConfigCenter {
     const { codec, schema, ...write } = options;
     await this.#satisfy(key, value, schema);
     const transaction = this.#begin(codec).expect(key, expectedVersion).set(key, value);
-    return (await this.#writer.write(transaction, write)).revision;
+    return (await this.#parts.writer.write(transaction, write)).revision;
   }
 
   /** Resolves with whether the key was there to delete. */
   async delete(key: string, options: WriteOptions = {}): Promise<boolean> {
-    return (await this.#writer.write(this.#begin().delete(key), options)).deleted > 0;
+    return (await this.#parts.writer.write(this.#begin().delete(key), options)).deleted > 0;
   }
 
   /** The absolute keys below a prefix, sorted. Prefixes end at segments: `app` does not take in `app2/x`. */
   async list(prefix = '', options: ReadOptions = {}): Promise<string[]> {
     this.#assertOpen();
-    return this.#reader.list(resolvePrefix(this.#options.space, prefix), options);
+    return this.#parts.reader.list(resolvePrefix(this.#options.space, prefix), options);
   }
 
   /**
@@ -167,13 +104,13 @@ export class ConfigCenter {
     }
     const builder = this.#begin(codec);
     await compose(builder);
-    return (await this.#writer.write(builder, write)).revision;
+    return (await this.#parts.writer.write(builder, write)).revision;
   }
 
   /** The current value, then every change; `undefined` while the key does not exist. Bad values are logged and passed over. */
   watch<T = unknown>(key: string, options: WatchKeyOptions<T> = {}): Observable<T | undefined> {
     const name = resolveKey(this.#options.space, key);
-    return this.#streams.value<T | undefined>({
+    return this.#parts.streams.value<T | undefined>({
       ...this.#plan(options),
       keys: [{ name: 'key', key: name }],
       combine: 'nearest',
@@ -183,7 +120,7 @@ export class ConfigCenter {
 
   /** The service's own value of `name`, else the one all services share (`global`), else `undefined`: now and at every change. */
   watchNearest<T = unknown>(name: string, options: WatchKeyOptions<T> = {}): Observable<T | undefined> {
-    return this.#streams.value<T | undefined>({
+    return this.#parts.streams.value<T | undefined>({
       ...this.#plan(options),
       keys: this.#layers(name),
       combine: 'nearest',
@@ -198,7 +135,7 @@ export class ConfigCenter {
   ): Observable<ReadonlyMap<string, T>> {
     const name = resolvePrefix(this.#options.space, prefix);
     checkSchema('schema', options.schema);
-    return this.#streams.map(name, resolveCodec(options.codec ?? this.#options.codec), options.schema);
+    return this.#parts.streams.map(name, resolveCodec(options.codec ?? this.#options.codec), options.schema);
   }
 
   /** What happens from now on to a key and to all below it, for tools: secrets are not shown. */
@@ -210,7 +147,37 @@ export class ConfigCenter {
     const isFolder = keyOrPrefix === '' || keyOrPrefix.endsWith('/');
     const start = isFolder ? folder : folder.slice(0, -1);
     const matches = (key: string): boolean => key === start || key.startsWith(folder);
-    return this.#streams.events<T>(start, matches, resolveCodec(options.codec ?? this.#options.codec));
+    return this.#parts.streams.events<T>(start, matches, resolveCodec(options.codec ?? this.#options.codec));
+  }
+
+  /** What the key was, the newest first, as far as writes with `history` on have kept it. Secrets are not shown. */
+  async history(
+    key: string,
+    options: CallOptions & { readonly codec?: ConfigCodecOption } = {},
+  ): Promise<readonly ConfigHistoryEntry[]> {
+    const name = this.#key(key);
+    const codec = resolveCodec(options.codec ?? this.#options.codec);
+    const entries = await this.#parts.history.list(name, options);
+    return entries.map((entry) => showEntry(entry, name, codec, this.#options.secrets));
+  }
+
+  /** Makes the value that the key had at `version` its value again, unless somebody writes it meanwhile. */
+  async rollback(key: string, version: bigint, options: SetOptions<unknown> = {}): Promise<bigint> {
+    const name = this.#key(key);
+    const { codec, schema: _, ...write } = options;
+    const entry = (await this.#parts.history.list(name, write)).find((each) => each.version === version);
+    if (!entry?.bytes) {
+      throw new ConfigNotFoundError(
+        `configuration ${name} has no value of version ${version} in its history`,
+      );
+    }
+    const { kvs } = await this.#parts.reader.read(name, write);
+    const transaction = this.#begin(codec)
+      .expect(name, kvs[0]?.modRevision ?? 0n)
+      .setBytes(name, entry.bytes);
+    const reason = write.reason ?? `rollback to ${version}`;
+    return (await this.#parts.writer.write(transaction, { ...write, reason, record: this.#parts.history }))
+      .revision;
   }
 
   /**
@@ -229,7 +196,7 @@ export class ConfigCenter {
     if (typeof target === 'string') {
       const key = this.#key(target);
       const keys = [{ name: 'key' as const, key }];
-      return this.#live.open<T>(
+      return this.#parts.live.open<T>(
         key,
         { ...this.#plan(rest), ...veto, keys, combine: 'merge', whenMissing: 'reject' },
         call,
@@ -237,7 +204,7 @@ export class ConfigCenter {
     }
     const definition = { ...target, ...rest };
     const env = readEnv(definition.env, this.#options.env);
-    return this.#live.open<T>(
+    return this.#parts.live.open<T>(
       definition.name,
       {
         ...this.#plan(definition),
@@ -253,14 +220,8 @@ export class ConfigCenter {
 
   /** Completes all observables and closes the watches. What was read stays readable. Idempotent. */
   close(): Promise<void> {
-    if (!this.#closed) {
-      this.#closed = true;
-      this.#live.close();
-      this.#streams.close();
-      this.#health.close();
-      this.#scopes.close();
-    }
-    return Promise.resolve();
+    this.#closed ??= this.#parts.close();
+    return this.#closed;
   }
 
   #plan<T>(options: WatchKeyOptions<T> | LiveOptions<T>) {

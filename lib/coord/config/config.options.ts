@@ -2,6 +2,7 @@ import { ValidationError } from '../../errors/validation.error.js';
 import { checkInteger } from '../../options/check.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { type ConfigCodecOption, resolveCodec } from './config-codec.js';
+import { HISTORY_LIMIT } from './config-history.js';
 import { type KeySpace, resolvePrefix } from './config-key.js';
 import { type SecretPattern, SecretPolicy } from './secret-policy.js';
 
@@ -38,7 +39,6 @@ export interface ResolvedConfigOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const HISTORY_LIMIT = 20;
 const SHORTEST_KEY = 16;
 
 export function resolveConfigOptions(

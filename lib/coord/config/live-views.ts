@@ -45,6 +45,9 @@ export class LiveViews {
       if (this.#open.delete(view as ConfigView<unknown>)) view.close();
     };
     this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
+    view.changes.observable.subscribe((value) => {
+      if (holdsSecret(value)) this.#deps.onSecret(plan.keys.map(({ key }) => key));
+    });
     try {
       let unavailable: CoordUnavailableError | undefined;
       await source.ready({ timeout: startTimeout, ...options }).catch((error: unknown) => {
@@ -59,9 +62,6 @@ export class LiveViews {
       throw error;
     }
     start = 'done';
-    view.changes.observable.subscribe((value) => {
-      if (holdsSecret(value)) this.#deps.onSecret(plan.keys.map(({ key }) => key));
-    });
     if (view.rejected) this.#judged(name, view.rejected);
     return new LiveConfig(name, view, plan.combine, secrets, close);
   }
@@ -79,6 +79,12 @@ export class LiveViews {
   /** The keys whose newest values are refused. */
   rejected(): readonly string[] {
     return [...this.#open.keys()].flatMap(({ rejected }) => (rejected ? [rejected.key] : []));
+  }
+
+  /** The keys that take part in a refused value: one of them is bad, and which is not always known. */
+  refusedKeys(): ReadonlySet<string> {
+    const views = [...this.#open].filter(([{ rejected }]) => rejected);
+    return new Set(views.flatMap(([, { keys }]) => keys.map(({ key }) => key)));
   }
 
   close(): void {

@@ -46,6 +46,7 @@ export class ScopeSet {
       this.#standing.set(prefix, scope);
       this.#opened(scope, prefix);
     }
+    scope.use(name);
     return scope;
   }
 

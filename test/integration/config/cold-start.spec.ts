@@ -1,0 +1,182 @@
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineConfig } from '../../../lib/coord/config/config.definition.js';
+import type { ConfigOptions } from '../../../lib/coord/config/config.options.js';
+import { secret } from '../../../lib/coord/config/secret.js';
+import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
+import { EmbeddedEtcd } from '../../../lib/testing/index.js';
+import { ConfigRoom, until } from './config-room.js';
+
+const dbConfig = defineConfig('db', { schema: z.object({ url: z.string(), pool: z.number() }) });
+const DIAL = 300;
+
+describe('a cold start without etcd', () => {
+  let dir: string;
+  let etcd: EmbeddedEtcd;
+  const rooms: ConfigRoom[] = [];
+
+  const open = (config?: ConfigOptions, maxAge?: number): ConfigRoom => {
+    const snapshot = { dir, ...(maxAge !== undefined && { maxAge }) };
+    const room = new ConfigRoom([etcd.endpoint], { snapshot, dialTimeout: DIAL, ...(config && { config }) });
+    rooms.push(room);
+    return room;
+  };
+  const bytes = async (): Promise<string> => {
+    const files = await readdir(dir);
+    const texts = await Promise.all(files.map((file) => readFile(join(dir, file), 'latin1')));
+    // Values stand in the file as base64: decode every piece that could be one.
+    return texts
+      .flatMap((text) => [
+        text,
+        ...text.split('"').map((part) => Buffer.from(part, 'base64').toString('latin1')),
+      ])
+      .join('\n');
+  };
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'im-infra-cold-'));
+    etcd = await EmbeddedEtcd.start();
+  });
+  afterEach(async () => {
+    await Promise.all(rooms.splice(0).map((room) => room.close()));
+    await etcd.stop();
+    await rm(dir, { recursive: true });
+  });
+
+  it('begins with what the run before knew, says that it is stale, and converges when etcd is back', async () => {
+    const first = open();
+    await first.config.set('/config/test/global/db', { url: 'db', pool: 1 });
+    await first.config.set('db', { pool: 5 });
+    await first.config.set('motd', 'hello');
+    await first.config.live(dbConfig);
+    await first.config.get('motd');
+    await first.config.get('absent').catch(() => undefined);
+    await first.close();
+    etcd.faults.network.refuse();
+
+    const second = open();
+    const started = performance.now();
+    const live = await second.config.live(dbConfig);
+    expect(performance.now() - started).toBeLessThan(DIAL + 200 + 150);
+    expect(live.value).toEqual({ url: 'db', pool: 5 });
+    expect(second.config.status).toMatchObject({ state: 'stale', origin: 'snapshot' });
+    expect(await second.config.get('motd')).toBe('hello');
+    expect(await second.config.get('absent', { default: 'none' })).toBe('none');
+    // The snapshot does not speak of this key, so nobody may say that it does not exist.
+    await expect(second.config.get('other', { timeout: 100 })).rejects.toBeInstanceOf(CoordUnavailableError);
+    await expect(second.config.get('db', { linearizable: true, timeout: 100 })).rejects.toBeInstanceOf(
+      CoordUnavailableError,
+    );
+
+    const seen: unknown[] = [];
+    second.config.watch('motd').subscribe((value) => seen.push(value));
+    etcd.faults.network.resume();
+    const other = new ConfigRoom([etcd.endpoint]);
+    rooms.push(other);
+    await other.config.delete('motd');
+    await other.config.set('db', { pool: 9 });
+    const back = performance.now();
+    await until(() => live.value.pool === 9 && second.config.status.state === 'live', 1_000);
+    expect(performance.now() - back).toBeLessThan(1_000);
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['hello', undefined]);
+  });
+
+  it('fails clearly without a snapshot and without a default', async () => {
+    etcd.faults.network.refuse();
+    const room = open();
+    const error = (await room.config.live(dbConfig).catch((reason: unknown) => reason)) as Error;
+    expect(error).toBeInstanceOf(CoordUnavailableError);
+    expect(error.message).toContain('configuration db has no value to start with');
+  });
+
+  it('uses no snapshot that is too old, torn, or encrypted with another key, and says so', async () => {
+    const first = open({ snapshotKey: 'a key of enough length' });
+    await first.config.set('db', { url: 'db', pool: 5 });
+    await first.config.live(dbConfig);
+    await first.close();
+    etcd.faults.network.refuse();
+    const reasons = async (room: ConfigRoom): Promise<string> => {
+      await expect(room.config.live(dbConfig)).rejects.toBeInstanceOf(CoordUnavailableError);
+      return JSON.stringify(room.lines);
+    };
+    expect(await reasons(open({ snapshotKey: 'another key of some length' }))).toContain('another key');
+    expect(await reasons(open())).toContain('no key');
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    expect(await reasons(open({ snapshotKey: 'a key of enough length' }, 1_000))).toContain('too old');
+    const [file] = await readdir(dir);
+    await writeFile(join(dir, file!), (await readFile(join(dir, file!))).subarray(0, -1));
+    expect(await reasons(open({ snapshotKey: 'a key of enough length' }))).toContain('checksum');
+  });
+
+  it('has no secret in any byte on disk, and says so instead of starting with half a value', async () => {
+    const schema = z.object({ user: z.string(), pass: z.string().transform(secret) });
+    const login = defineConfig('login', { schema });
+    const first = open({ secrets: ['*/vault/*'] });
+    await first.config.set('login', { user: 'u', pass: 'canary-1' });
+    await first.config.set('vault/x', 'canary-2');
+    await first.config.set('plain', { nested: { apiToken: 'canary-3' } });
+    await first.config.set('open', 'visible');
+    await first.config.live(login);
+    for (const key of ['vault/x', 'plain', 'open']) await first.config.get(key);
+    await first.close();
+    const onDisk = await bytes();
+    expect(onDisk).toContain('visible');
+    expect(onDisk).not.toContain('canary');
+    etcd.faults.network.refuse();
+    const second = open();
+    await expect(second.config.live(login)).rejects.toBeInstanceOf(CoordUnavailableError);
+    expect(await second.config.get('open')).toBe('visible');
+  });
+
+  it('has the secrets too where the snapshot is encrypted', async () => {
+    const options = { snapshotKey: 'a key of enough length' };
+    const schema = z.object({ pass: z.string().transform(secret) });
+    const first = open(options);
+    await first.config.set('login', { pass: 'canary' });
+    await first.config.live('login', { schema });
+    await first.close();
+    expect(await bytes()).not.toContain('canary');
+    etcd.faults.network.refuse();
+    const live = await open(options).config.live('login', { schema });
+    expect(live.value.pass.reveal()).toBe('canary');
+  });
+
+  it('keeps the last good value of a key whose newest is refused', async () => {
+    const first = open();
+    await first.config.set('db', { url: 'db', pool: 5 });
+    await first.config.live(dbConfig);
+    await first.close();
+    const second = open();
+    await second.put('/config/test/orders/db', '{"url":7}');
+    const live = await second.config.live(
+      defineConfig('db', { ...dbConfig, default: { url: 'd', pool: 1 } }),
+    );
+    expect(live.rejected).toBeDefined();
+    await second.close();
+    etcd.faults.network.refuse();
+    expect((await open().config.live(dbConfig)).value).toEqual({ url: 'db', pool: 5 });
+  });
+
+  it('writes a burst of changes once, after it has settled, for its owner only', async () => {
+    const room = open();
+    await room.config.set('n', 0);
+    await room.config.live('n');
+    for (let n = 1; n <= 50; n++) await room.config.set('n', n);
+    let files: string[] = [];
+    await until(() => {
+      void readdir(dir).then((found) => (files = found));
+      return files.length === 1 && files[0]!.endsWith('.snap');
+    });
+    const path = join(dir, files[0]!);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    // A change to a key that nobody looks at is no reason to write.
+    await utimes(path, 1, 1);
+    await room.config.set('unused', 1);
+    await room.close();
+    expect((await stat(path)).mtimeMs).toBe(1_000);
+  });
+});
