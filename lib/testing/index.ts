@@ -11,3 +11,6 @@ export { FaultProxy, type FaultProxyOptions } from './faults/fault-proxy.js';
 export { FrameRule, type Direction, type FrameHit, type FrameRuleOptions } from './faults/frame-rule.js';
 export { ProxiedConnection } from './faults/proxied-connection.js';
 export { SeededRandom } from './faults/seeded-random.js';
+
+// logs
+export { ObservedClog, ObservedLogs, observeClog, type ObservedLine } from './observe-clog.js';
