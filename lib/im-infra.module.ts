@@ -5,6 +5,7 @@ import { ConfigChangeModule, ConfigFeatureModule } from './coord/config/config-f
 import type { ConfigDefinition } from './coord/config/config.definition.js';
 import { absentCoord, CoordService } from './coord/coord.service.js';
 import { COORD_SERVICE } from './coord/etcd/tokens.js';
+import { LeaderExplorer } from './coord/election/leader.explorer.js';
 import { LockExplorer } from './coord/lock/lock.explorer.js';
 import { resolveRegister } from './coord/registry/register.options.js';
 import { ImInfraLifecycle } from './im-infra.lifecycle.js';
@@ -33,6 +34,7 @@ const coordProvider: Provider = {
     { provide: COORD_SERVICE, useExisting: CoordService },
     ImInfraLifecycle,
     LockExplorer,
+    LeaderExplorer,
   ],
   exports: [ClogModule, CoordService, COORD_SERVICE],
 })

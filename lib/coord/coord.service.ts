@@ -8,11 +8,21 @@ import { type CoordOptions, resolveCoordOptions } from './coord.options.js';
 import { type CoordLogger, silentLogger } from './etcd/coord-logger.js';
 import { EtcdClient } from './etcd/etcd.client.js';
 import type { CallOptions, CoordStatus } from './etcd/etcd.options.js';
+import { holdProcess, waitAtMost } from './etcd/hold-process.js';
 import type { RoomContext } from './etcd/room-context.js';
 import { ServiceRegistry } from './grpc/service-registry.js';
+import { ElectionService } from './election/election.service.js';
+import type { AllocatorOptions } from './allocator/allocator.options.js';
+import { InstanceIdAllocator } from './allocator/instance-id.allocator.js';
 import { LockService } from './lock/lock.service.js';
 import type { RegisterOptions } from './registry/register.options.js';
 import { SelfRegistration } from './registry/self-registration.js';
+
+/**
+ * How long the rooms, and after them the connection, may take to close when etcd does not answer, in ms. With the 500 ms
+ * of the drain mark that is less than the 2 s within which a stopped application ends.
+ */
+const CLOSE_LIMIT = 600;
 
 export interface CoordConnectOptions extends CoordOptions {
   readonly service: ServiceOptions;
@@ -34,6 +44,9 @@ export class CoordService implements AsyncDisposable {
   readonly registry: ServiceRegistry;
   readonly config: ConfigCenter;
   readonly lock: LockService;
+  readonly election: ElectionService;
+  readonly #context: RoomContext;
+  readonly #allocators = new Map<string, InstanceIdAllocator>();
   readonly #client: EtcdClient;
   readonly #service: ResolvedService;
   readonly #logger: CoordLogger;
@@ -41,12 +54,14 @@ export class CoordService implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   private constructor(context: RoomContext, config: ConfigOptions | undefined) {
+    this.#context = context;
     this.#client = context.client;
     this.#service = context.service;
     this.#logger = context.logger;
     this.registry = new ServiceRegistry(context);
     this.config = new ConfigCenter(context, config);
     this.lock = new LockService(context);
+    this.election = new ElectionService(context);
   }
 
   /**
@@ -67,7 +82,7 @@ export class CoordService implements AsyncDisposable {
     const context = { client, service: who, logger: clog, dialTimeout: etcd.dialTimeout, ...rest };
     const coord = new CoordService(context, options.config);
     try {
-      await client.ready({ ...(signal && { signal }) });
+      await holdProcess(client.ready({ ...(signal && { signal }) }));
     } catch (error) {
       if (!optional || signal?.aborted) {
         await coord.close();
@@ -76,6 +91,21 @@ export class CoordService implements AsyncDisposable {
       clog.warn('started without etcd', { err: error });
     }
     return coord;
+  }
+
+  /**
+   * Numbers from 1 to `maxId` that no two processes of `serviceName` have at once; one allocator for each of the two.
+   * The options of the first call count.
+   */
+  allocator(serviceName: string, maxId: number, options?: AllocatorOptions): InstanceIdAllocator {
+    if (this.#closed) throw new ClosedError('the coordination service is closed');
+    const key = `${serviceName}/${maxId}`;
+    let allocator = this.#allocators.get(key);
+    if (!allocator) {
+      allocator = new InstanceIdAllocator(this.#context, serviceName, maxId, options);
+      this.#allocators.set(key, allocator);
+    }
+    return allocator;
   }
 
   /** The state of the connection: replays the latest, never errors, completes on close. */
@@ -106,7 +136,7 @@ export class CoordService implements AsyncDisposable {
    * closes the server first. Bounded and idempotent; never rejects.
    */
   async drain(): Promise<void> {
-    await Promise.all([...this.#announcements].map((announcement) => announcement.stop()));
+    await holdProcess(Promise.all([...this.#announcements].map((announcement) => announcement.stop())));
   }
 
   /** Releases all it holds, and ends the connection; the process can then exit. Bounded and idempotent. */
@@ -121,13 +151,18 @@ export class CoordService implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.drain();
-    const rooms = [this.lock, this.registry, this.config];
-    const results = await Promise.allSettled(rooms.map((room) => room.close()));
-    for (const result of results) {
-      if (result.status === 'rejected')
-        this.#logger.warn('a room did not close cleanly', { err: result.reason });
+    const rooms = [this.election, this.lock, ...this.#allocators.values(), this.registry, this.config];
+    // What a room could not give back in time goes with its lease, which the client revokes.
+    await waitAtMost(CLOSE_LIMIT, Promise.all(rooms.map((room) => this.#closeRoom(room))));
+    await holdProcess(this.#client.close({ timeout: CLOSE_LIMIT }));
+  }
+
+  async #closeRoom(room: { close(): Promise<void> }): Promise<void> {
+    try {
+      await room.close();
+    } catch (error) {
+      this.#logger.warn('a room did not close cleanly', { err: error });
     }
-    await this.#client.close();
   }
 }
 

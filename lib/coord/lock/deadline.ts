@@ -35,7 +35,7 @@ export class Deadline {
     const remaining = this.remaining();
     if (remaining >= most) return run({ timeout: most, ...(this.signal && { signal: this.signal }) });
     const hurry = new AbortController();
-    const cancel = this.#clock.after(remaining, () => hurry.abort(new TimeIsUp()));
+    const cancel = this.#clock.after(remaining, () => hurry.abort(new TimeIsUp()), { hold: true });
     const onAbort = (): void => hurry.abort(this.signal!.reason);
     this.signal?.addEventListener('abort', onAbort, { once: true });
     try {

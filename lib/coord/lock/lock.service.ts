@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../etcd/clock.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { HeldLock } from './held-lock.js';
 import { hold } from './hold.js';
-import { liveLocks } from './live-locks.js';
+import { LiveServices } from './live-services.js';
 import type { Lock } from './lock.js';
 import { currentHoldings, type Holding, runUnder } from './lock-context.js';
 import type { LockDoor, ReadWriteLock } from './lock-door.js';
@@ -26,6 +26,9 @@ const TRY = 5_000;
 /** How long {@link LockService.close} waits for etcd, in ms. */
 const CLOSE = 2_000;
 
+/** The lock services of this process, for decorated methods of objects that Nest did not make. */
+export const liveLocks = new LiveServices<LockService>('locks');
+
 /**
  * Locks on etcd: fair, fenced, honest about their loss. A free lock costs two calls, a failed try one; all locks of one
  * TTL share one lease.
@@ -46,7 +49,7 @@ export class LockService {
     this.#layout = new QueueLayout(context.prefixes.locks);
     this.#queues = new Queues({ client: context.client, logger: context.logger, clock }, this.#layout);
     this.#holder = holderWriter(context.service);
-    liveLocks().add(this);
+    liveLocks.add(this);
   }
 
   /**
@@ -104,7 +107,7 @@ export class LockService {
 
   /** Every wait rejects with `ClosedError`, every lock is released; waits for etcd at most 2 s. Idempotent. */
   close(): Promise<void> {
-    liveLocks().delete(this);
+    liveLocks.delete(this);
     return this.#queues.close(CLOSE);
   }
 

@@ -207,7 +207,10 @@ export class Queues {
   #admission(place: Place, deadline: Deadline): Promise<void> {
     const { signal } = deadline;
     return new Promise<void>((resolve, reject) => {
-      const cancelTimer = this.#clock.after(deadline.remaining(), () => settle(() => reject(new TimeIsUp())));
+      const timeUp = (): void => settle(() => reject(new TimeIsUp()));
+      // Who waits for ever holds no process that has nothing else to do.
+      const hold = deadline.timeout !== Infinity;
+      const cancelTimer = this.#clock.after(deadline.remaining(), timeUp, { hold });
       const onAbort = (): void => settle(() => reject(signal!.reason as Error));
       const settle = (finish: () => void): void => {
         cancelTimer();
@@ -248,7 +251,7 @@ export class Queues {
   /** What must not hold up the caller for long is waited for briefly, and goes on by itself. */
   #briefly(work: Promise<unknown>, limit = CLEAR_UP): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(limit, resolve);
+      const cancel = this.#clock.after(limit, resolve, { hold: true });
       void work.finally(() => (cancel(), resolve()));
     });
   }

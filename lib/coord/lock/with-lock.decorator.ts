@@ -3,9 +3,10 @@ import { ValidationError } from '../../errors/validation.error.js';
 import { LockHeldError } from '../../errors/lock-held.error.js';
 import { checkOneOf } from '../../options/check.js';
 import type { Duration } from '../../options/duration.js';
-import { injectLocks, locksOf } from './injected-locks.js';
+import { coordOf, injectCoord } from './injected-coord.js';
 import { checkComputedKey, keyTemplate } from './key-template.js';
 import { type LockOptions, resolveLockOptions } from './lock.options.js';
+import { liveLocks, type LockService } from './lock.service.js';
 import { wrapMethod } from './wrap-method.js';
 
 export interface WithLockOptions extends Omit<LockOptions, 'signal' | 'timeout'> {
@@ -76,7 +77,7 @@ export function WithLock(
     const wrapper = wrapMethod(method, run);
     const known: LockedMethod = { key: typeof key === 'string' ? key : key.name || 'a function', ifHeld };
     Reflect.defineMetadata(WITH_LOCK, known, wrapper);
-    injectLocks(target);
+    injectCoord(target);
     descriptor.value = wrapper as unknown as NonNullable<typeof descriptor.value>;
   };
 }
@@ -100,6 +101,12 @@ function keyFunction(
   const count = Array.isArray(types) && types.length === method.length ? types.length : undefined;
   const make = keyTemplate(key, count);
   return (args) => checkComputedKey(make(args));
+}
+
+/** The lock service of the application of `instance`. @throws CoordUnavailableError if there is none: fails closed */
+function locksOf(instance: unknown, what: string): LockService {
+  const coord = coordOf(instance) as { readonly lock: LockService } | undefined;
+  return coord ? coord.lock : liveLocks.only(what);
 }
 
 function className(target: object): string {

@@ -1,0 +1,98 @@
+import { SessionLostError } from '../../errors/session-lost.error.js';
+import type { Clock } from '../etcd/clock.js';
+import type { Session } from '../etcd/session.js';
+
+/** A number that no other process has, until it is released or lost. */
+export interface AllocatedId extends AsyncDisposable {
+  /** From 1 to the allocator's `maxId`. */
+  readonly id: number;
+  /** Aborts with a `SessionLostError` long before another process can be given the number. */
+  readonly signal: AbortSignal;
+  /** Reads the clock: right also after a long synchronous block or a pause of the process. */
+  isValid(): boolean;
+  /** @throws SessionLostError if the number is not provably ours; call it where numbers are made of it */
+  assertValid(): void;
+  /** Gives the number back; it rests in quarantine before another process gets it. Never rejects. Idempotent. */
+  release(): Promise<void>;
+}
+
+export interface HeldIdDeps {
+  readonly id: number;
+  readonly session: Session;
+  /** The number is lost when the session has no more than this left, in ms: etcd then keeps it for as long again. */
+  readonly reserve: number;
+  readonly clock: Clock;
+  readonly give: () => Promise<void>;
+  /** Told once, when the number is released or lost. */
+  readonly stopped: () => void;
+}
+
+export class HeldId implements AllocatedId {
+  readonly id: number;
+  readonly #deps: HeldIdDeps;
+  readonly #abort = new AbortController();
+  readonly #onSessionLost = (): void => this.lose(this.#deps.session.signal.reason as Error);
+  #released: Promise<void> | undefined;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(deps: HeldIdDeps) {
+    this.id = deps.id;
+    this.#deps = deps;
+    deps.session.signal.addEventListener('abort', this.#onSessionLost, { once: true });
+    this.#watch();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  isValid(): boolean {
+    if (this.#released || this.#abort.signal.aborted) return false;
+    if (this.#left() > 0) return true;
+    this.lose(new SessionLostError(`the id ${this.id} is lost: its renewal was not confirmed in time`));
+    return false;
+  }
+
+  assertValid(): void {
+    if (this.isValid()) return;
+    throw this.#abort.signal.aborted
+      ? (this.#abort.signal.reason as Error)
+      : new SessionLostError(`the id ${this.id} was released`);
+  }
+
+  release(): Promise<void> {
+    if (!this.#released) {
+      const valid = this.isValid();
+      this.#stop();
+      this.#released = valid ? this.#deps.give() : Promise.resolve();
+    }
+    return this.#released;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  lose(reason: Error): void {
+    if (this.#released || this.#abort.signal.aborted) return;
+    this.#stop();
+    this.#abort.abort(reason);
+  }
+
+  #left(): number {
+    return this.#deps.session.remaining() - this.#deps.reserve;
+  }
+
+  #watch(): void {
+    // A renewal moves the deadline, and a timer may be early: so the clock is asked again.
+    this.#cancelTimer = this.#deps.clock.after(Math.max(1, this.#left()), () => {
+      if (this.isValid()) this.#watch();
+    });
+  }
+
+  #stop(): void {
+    this.#cancelTimer();
+    this.#deps.session.signal.removeEventListener('abort', this.#onSessionLost);
+    this.#deps.stopped();
+  }
+}

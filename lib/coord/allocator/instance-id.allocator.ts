@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto';
+import { AllocatorExhaustedError } from '../../errors/allocator-exhausted.error.js';
+import { ClosedError } from '../../errors/closed.error.js';
+import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import { SessionLostError } from '../../errors/session-lost.error.js';
+import { checkInteger, checkName } from '../../options/check.js';
+import { type Clock, systemClock } from '../etcd/clock.js';
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { EtcdClient } from '../etcd/etcd.client.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import { prefixRange } from '../etcd/kv.js';
+import type { RoomContext } from '../etcd/room-context.js';
+import type { Session } from '../etcd/session.js';
+import { type AllocatedId, HeldId } from './allocated-id.js';
+import {
+  type AllocateOptions,
+  type AllocatorOptions,
+  resolveAllocateOptions,
+  resolveQuarantine,
+} from './allocator.options.js';
+import { type Choice, chooseId, type Taken } from './choose-id.js';
+import { type IdRecord, parseIdRecord } from './id-record.js';
+
+/** The most ids of one service; Snowflake's ten bits are 1,024. */
+const MOST_IDS = 65_536;
+/** How long each of the two calls of a release may take, in ms. */
+const RELEASE = 1_000;
+
+/**
+ * Small numbers that no two processes of a service have at once, for ids made without coordination (Snowflake). Two
+ * calls to etcd each, whatever the number of processes; the same instance gets the same number again where it can.
+ *
+ * After a crash a number rests by itself: its lease is twice the quarantine longer than the session's, and its owner
+ * stops trusting it when only the quarantine is left.
+ */
+export class InstanceIdAllocator {
+  readonly #client: EtcdClient;
+  readonly #logger: CoordLogger;
+  readonly #clock: Clock;
+  readonly #prefix: string;
+  readonly #service: string;
+  readonly #maxId: number;
+  readonly #instance: string;
+  readonly #quarantine: number;
+  readonly #ttl: number;
+  readonly #held = new Set<HeldId>();
+  #closed = false;
+
+  constructor(
+    { client, logger, prefixes, service, sessionTtl }: Omit<RoomContext, 'dialTimeout' | 'snapshot'>,
+    serviceName: string,
+    maxId: number,
+    options: AllocatorOptions = {},
+    clock: Clock = systemClock,
+  ) {
+    this.#client = client;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#service = checkName('serviceName', serviceName);
+    this.#maxId = checkInteger('maxId', maxId, 1, MOST_IDS);
+    this.#prefix = `${prefixes.allocators}/${this.#service}/`;
+    this.#instance = service.instanceId;
+    this.#quarantine = resolveQuarantine(options);
+    // Renewed every third of it, it never has less than two thirds left in good times, of which the reserve is half.
+    this.#ttl = sessionTtl + 2 * this.#quarantine;
+  }
+
+  /**
+   * A number from 1 to `maxId` that nobody else has.
+   *
+   * @throws AllocatorExhaustedError if all are in use or resting
+   * @throws CoordUnavailableError if etcd did not answer within `timeout`
+   */
+  async acquire(options: AllocateOptions = {}): Promise<AllocatedId> {
+    const { signal, timeout } = resolveAllocateOptions(options);
+    const end = this.#clock.now() + timeout;
+    for (;;) {
+      if (this.#closed) throw closedError();
+      const left = end - this.#clock.now();
+      if (left <= 0) {
+        throw new CoordUnavailableError(`no id of "${this.#service}" could be had within ${timeout} ms`);
+      }
+      const call: CallOptions = { timeout: left, ...(signal && { signal }) };
+      const session = await this.#client.sessions(this.#ttl).acquire(call);
+      const choice = await this.#choose(call);
+      const held = await this.#take(choice, session, call);
+      if (!held) continue;
+      if (!this.#closed) return held;
+      await held.release();
+    }
+  }
+
+  /** Releases what was acquired here; waits for etcd at most 2 s. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#held].map((held) => held.release()));
+  }
+
+  async #choose(call: CallOptions): Promise<Choice> {
+    const { kvs } = await this.#client.range(prefixRange(this.#prefix), call);
+    const taken = new Map<number, Taken>();
+    for (const kv of kvs) {
+      const record = parseIdRecord(kv);
+      taken.set(Number(kv.key.slice(this.#prefix.length)), {
+        instance: record?.instance,
+        resting: record?.resting ?? false,
+        modRevision: kv.modRevision,
+      });
+    }
+    const choice = chooseId(this.#maxId, taken, this.#instance, Math.random);
+    if (choice) return choice;
+    const resting = [...taken.values()].filter((each) => each.resting).length;
+    throw new AllocatorExhaustedError(
+      `all ${this.#maxId} ids of "${this.#service}" are taken (${resting} of them rest before they can be used again)`,
+    );
+  }
+
+  /** `undefined` if another process was faster. */
+  async #take(choice: Choice, session: Session, call: CallOptions): Promise<HeldId | undefined> {
+    const key = `${this.#prefix}${choice.id}`;
+    const record: IdRecord = { instance: this.#instance, nonce: randomUUID() };
+    const value = JSON.stringify(record);
+    try {
+      const { succeeded, results } = await this.#client.commit(
+        {
+          compare: [
+            choice.resting === undefined
+              ? { key, target: 'create', value: 0n }
+              : { key, target: 'mod', value: choice.resting },
+          ],
+          success: [{ put: { key, value, lease: session.leaseId } }],
+          failure: [{ range: { key } }],
+        },
+        // Twice equals once: the second one finds its own value.
+        { ...call, session, idempotent: true },
+      );
+      if (!succeeded && results[0]?.kvs[0]?.value.toString() !== value) return undefined;
+    } catch (error) {
+      void this.#giveBack(key, value, 0).catch(() => undefined);
+      throw error;
+    }
+    const mirror = this.#client.mirror({ key });
+    const held: HeldId = new HeldId({
+      id: choice.id,
+      session,
+      reserve: this.#quarantine,
+      clock: this.#clock,
+      give: () => this.#give(key, value),
+      stopped: () => {
+        mirror.close();
+        this.#held.delete(held);
+      },
+    });
+    this.#held.add(held);
+    mirror.subscribe(() => {
+      const ours = mirror.snapshot().entries.get(key)?.value.toString() === value;
+      if (!ours) {
+        held.lose(new SessionLostError(`the id ${choice.id} is lost: its key was taken away in etcd`));
+      }
+    });
+    return held;
+  }
+
+  async #give(key: string, value: string): Promise<void> {
+    try {
+      await this.#giveBack(key, value, this.#quarantine);
+    } catch (error) {
+      // Its lease is still renewed while this process lives, so nobody else gets it: safe, only not given back.
+      this.#logger.warn('an id could not be given back; it stays taken until this process ends', {
+        key,
+        err: error,
+      });
+    }
+  }
+
+  /** Only while the key is ours. With a quarantine the key stays, on a lease that nobody renews. */
+  async #giveBack(key: string, value: string, quarantine: number): Promise<void> {
+    const compare = [{ key, target: 'value', value } as const];
+    const options = { timeout: RELEASE, idempotent: true };
+    if (quarantine === 0) {
+      await this.#client.commit({ compare, success: [{ delete: { key } }] }, options);
+      return;
+    }
+    const lease = await this.#client.grant(quarantine, { timeout: RELEASE });
+    const resting = JSON.stringify({ ...(JSON.parse(value) as IdRecord), resting: true } satisfies IdRecord);
+    await this.#client.commit({ compare, success: [{ put: { key, value: resting, lease } }] }, options);
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('the allocator was closed');
+}
