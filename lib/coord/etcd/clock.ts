@@ -4,15 +4,19 @@ export interface Clock {
   now(): number;
   /** Milliseconds since the epoch on the wall clock: shown, and used to notice that the machine was suspended. */
   wall(): number;
-  /** Calls `callback` once after `delay` ms, without keeping the process alive; returns the cancelling function. */
-  after(delay: number, callback: () => void): () => void;
+  /**
+   * Calls `callback` once after `delay` ms; returns the cancelling function. It keeps the process alive only with `hold`: for
+   * the limit of a wait that a caller awaits, since a process without etcd has nothing else that would keep it.
+   */
+  after(delay: number, callback: () => void, options?: { readonly hold?: boolean }): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  after: (delay, callback) => {
-    const timer = setTimeout(callback, delay).unref();
+  after: (delay, callback, { hold = false } = {}) => {
+    const timer = setTimeout(callback, delay);
+    if (!hold) timer.unref();
     return () => clearTimeout(timer);
   },
 };

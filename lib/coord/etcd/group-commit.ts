@@ -91,7 +91,9 @@ export class GroupCommit {
         },
       };
       const onAbort = (): void => entry.reject(signal!.reason);
-      const cancelTimer = this.#clock.after(timeout, () => entry.reject(timeoutError(entry, timeout)));
+      const cancelTimer = this.#clock.after(timeout, () => entry.reject(timeoutError(entry, timeout)), {
+        hold: true,
+      });
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(entry);
       this.#schedule();

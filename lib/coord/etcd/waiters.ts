@@ -36,7 +36,9 @@ export class Waiters<T> {
       };
       const onAbort = (): void => waiter.reject(signal!.reason);
       const cancelTimer =
-        timeout === Infinity ? () => undefined : this.#clock.after(timeout, () => waiter.reject(late()));
+        timeout === Infinity
+          ? () => undefined
+          : this.#clock.after(timeout, () => waiter.reject(late()), { hold: true });
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.add(waiter);
     });

@@ -14,6 +14,9 @@ const PROBE_INTERVAL = 50;
 /** After this long without an answer a warning is due, in ms; it is repeated each time the wait has doubled. */
 const FIRST_WARNING = 10_000;
 
+/** How long the drain mark and the delete may each wait for etcd, in ms. Both are luxury: the lease is revoked at the end. */
+const STOP_BUDGET = 500;
+
 export interface SelfRegistrationDeps {
   readonly logger: CoordLogger;
   readonly clock?: Clock;
@@ -120,9 +123,9 @@ export class SelfRegistration {
     const registration = this.#registration;
     if (registration === undefined || registration.state === 'deregistered') return;
     try {
-      await registration.drain({ timeout: 2_000 });
+      await registration.drain({ timeout: STOP_BUDGET });
       await this.#wait(this.#options.drainDelay);
-      await registration.deregister({ timeout: 2_000 });
+      await registration.deregister({ timeout: STOP_BUDGET });
     } catch (error) {
       this.#logger.warn('this process could not be deregistered: its lease will end', { err: error });
     }
