@@ -10,6 +10,7 @@ const ANSWER_TIMEOUT = 2_000;
 export function engineAddress(env: NodeJS.ProcessEnv = process.env): RequestOptions | undefined {
   const host = env['DOCKER_HOST'];
   if (host !== undefined && host !== '') {
+    if (!URL.canParse(host)) return undefined;
     const url = new URL(host);
     if (url.protocol === 'unix:') return { socketPath: url.pathname };
     // TLS needs certificates; Testcontainers reads them itself, this look ahead does not.

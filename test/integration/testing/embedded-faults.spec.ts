@@ -113,6 +113,20 @@ describe('EmbeddedEtcd', () => {
     await expect(EmbeddedEtcd.start({ port: 70_000 })).rejects.toThrow(/^port takes a port, an integer/);
   });
 
+  it('leaves no socket open when it is stopped, clients or not', async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((each) => each.startsWith('TCP')).length;
+    const before = sockets();
+    const etcd = await EmbeddedEtcd.start();
+    const client = new WireClient(etcd.endpoint);
+    const stream = client.watch();
+    stream.write({ createRequest: { key: 'a' } });
+    await new Promise((resolve) => stream.once('data', resolve));
+    expect(sockets()).toBeGreaterThan(before);
+    await etcd.stop();
+    client.close();
+    await expect.poll(sockets).toBeLessThanOrEqual(before);
+  });
+
   it('can be stopped twice', async () => {
     const etcd = await EmbeddedEtcd.start();
     await etcd.stop();
