@@ -6,7 +6,7 @@ import { type ServerState } from './server-state.js';
  * The version an embedded server gives as its own. It answers as 3.4 does (a spec compares them), but does not lose the
  * deletes at a compacted revision, as 3.5.20 and later do not.
  */
-const VERSION = '3.5.21';
+const VERSION = '3.5.23';
 
 /** Of etcd's Maintenance service, Status. */
 export function maintenanceService(state: ServerState): UntypedServiceImplementation {
