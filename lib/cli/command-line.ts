@@ -1,19 +1,25 @@
 import type { CliIo } from './cli-io.js';
+import { runConfig } from './config.js';
 import { runDev } from './dev.js';
+import { runLocks } from './locks.js';
 import { ValidationError } from '../errors/validation.error.js';
 import { runServices } from './services.js';
 import { UsageError } from './usage.error.js';
 
 const usage = `usage: im-infra <command> [...]
 
+  config     get, set, push, pull, …: configuration
   services   ls, watch: what is registered
+  locks      ls, watch, break: who holds and who waits
   dev        an etcd in memory, for development
 
 \`im-infra <command> --help\` says more. Exit code 0: done, 1: failed, 2: wrong usage.
 `;
 
 const commands: Readonly<Record<string, (args: readonly string[], io: CliIo) => Promise<number>>> = {
+  config: runConfig,
   services: runServices,
+  locks: runLocks,
   dev: runDev,
 };
 
