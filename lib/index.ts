@@ -60,10 +60,13 @@ export type { ServiceEvent } from './coord/registry/service-directory.js';
 export type { Registration, RegistrationState } from './coord/registry/registration.js';
 export type { RegisterInstanceOptions } from './coord/registry/registrar.js';
 export type { RegisterOptions } from './coord/registry/register.options.js';
+export type { ExplainedInstance, Explanation } from './coord/registry/explanation.js';
+export type { ChoiceStep } from './coord/registry/balancing/chooser.js';
+export type { PickOptions, PickPolicy } from './coord/registry/picking.js';
 export type { LoadBalancingPolicy } from './coord/registry/balancing/balancing-plan.js';
 export { ServiceRegistry, type WarmUpOptions } from './coord/grpc/service-registry.js';
 export { coordGrpc } from './coord/grpc/coord-grpc.js';
-export type { CoordGrpcOptions } from './coord/grpc/coord-grpc.options.js';
+export type { CanaryOptions, CoordGrpcOptions } from './coord/grpc/coord-grpc.options.js';
 export type {
   CoordConnection,
   CoordGrpcClient,
@@ -119,6 +122,7 @@ export { currentLeadership } from './coord/election/leadership-context.js';
 export type { Leadership } from './coord/election/leadership.js';
 export { OnLeader } from './coord/election/on-leader.decorator.js';
 export type { Compare, KeyRange } from './coord/etcd/kv.js';
+export type { ClaimOptions } from './coord/lock/claim.js';
 export { currentLock } from './coord/lock/lock-context.js';
 export type { Lock } from './coord/lock/lock.js';
 export type { LockDoor, ReadWriteLock } from './coord/lock/lock-door.js';

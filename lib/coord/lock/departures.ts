@@ -6,7 +6,7 @@ import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { Txn, TxnResult } from '../etcd/kv.js';
 import type { Place } from './place.js';
 import type { QueueLayout } from './queue-layout.js';
-import { leaveTxn, withdrawTxn } from './queue-txn.js';
+import { leaveTxn, lingerTxn, withdrawTxn } from './queue-txn.js';
 
 /** How long a release waits for etcd before it goes on behind the scenes, in ms. */
 const ATTEMPT = 2_000;
@@ -44,6 +44,16 @@ export class Departures {
     return leaving;
   }
 
+  /**
+   * Leaves the keys where they are for another `span` ms, on a lease that nobody renews: they survive this process. A
+   * put keeps the create revision, so nobody is overtaken. Resolves like {@link leave}.
+   */
+  linger(place: Place, span: number): Promise<boolean | undefined> {
+    let leaving = this.#leaving.get(place);
+    if (!leaving) this.#leaving.set(place, (leaving = this.#linger(place, span)));
+    return leaving;
+  }
+
   /** Clears up after an attempt of unknown outcome. */
   withdraw(place: Place): void {
     const mark = this.#deps.layout.withdrawn(place.session.leaseId, place.attempt);
@@ -76,6 +86,29 @@ export class Departures {
       this.#behind(this.#insist(place, txns));
       return undefined;
     }
+  }
+
+  async #linger(place: Place, span: number): Promise<boolean | undefined> {
+    const { session, keys, revision, request } = place;
+    if (!session.isAlive()) return this.#leave(place);
+    let lingers: boolean | undefined;
+    try {
+      const lease = await this.#deps.client.grant(span, { timeout: ATTEMPT });
+      const txns = keys.map((key) => lingerTxn(key, revision, request.value, lease));
+      lingers = (await this.#commit(place, txns, true)).every(({ succeeded }) => succeeded);
+    } catch {
+      // Who knows: the keys stay under the session, and are deleted when the time is over.
+    }
+    // The slots are free again when the keys are gone, and not before.
+    this.#deps.clock.after(span, () =>
+      this.#behind(
+        this.#insist(
+          place,
+          keys.map((key) => leaveTxn(key, revision)),
+        ),
+      ),
+    );
+    return lingers;
   }
 
   #behind(work: Promise<unknown>): void {

@@ -10,8 +10,10 @@ export interface HeldLockDeps {
   readonly label: string;
   /** Counts as lost this many ms after it was acquired; `Infinity` for never. */
   readonly maxHold: number;
-  /** Gives the place back; see `Queues.leave` for what it resolves with. */
-  readonly leave: (place: Place) => Promise<boolean | undefined>;
+  /** Nobody else gets it earlier than this many ms after it was acquired. @default 0 */
+  readonly minHold?: number;
+  /** Gives the place back, `span` ms from now; see `Queues.leave` for what it resolves with. */
+  readonly leave: (place: Place, span: number) => Promise<boolean | undefined>;
 }
 
 /** A {@link Lock} on a place that was admitted. */
@@ -96,7 +98,8 @@ export class HeldLock implements Lock {
     if (!this.#left) {
       this.#checkClock();
       this.#cancelMaxHold?.();
-      this.#left = this.#deps.leave(this.#place);
+      const { clock, minHold = 0 } = this.#deps;
+      this.#left = this.#deps.leave(this.#place, Math.max(0, this.#since + minHold - clock.now()));
       this.#place.listen(undefined);
     }
     return this.#left;

@@ -1,13 +1,16 @@
 import { LockHeldError } from '../../errors/lock-held.error.js';
 import { LockTimeoutError } from '../../errors/lock-timeout.error.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
+import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { RoomContext } from '../etcd/room-context.js';
+import { claim, type ClaimOptions, resolveClaimOptions } from './claim.js';
 import { HeldLock } from './held-lock.js';
 import { hold } from './hold.js';
 import { LiveServices } from './live-services.js';
 import type { Lock } from './lock.js';
 import { currentHoldings, type Holding, runUnder } from './lock-context.js';
 import type { LockDoor, ReadWriteLock } from './lock-door.js';
+import { checkLockKey } from './lock-key.js';
 import { holderWriter } from './lock-holder.js';
 import { type LockTarget, lockTarget, readTarget, semaphoreTarget } from './lock-target.js';
 import {
@@ -39,12 +42,14 @@ export const liveLocks = new LiveServices<LockService>('locks');
  * ```
  */
 export class LockService {
+  readonly #client: EtcdClient;
   readonly #layout: QueueLayout;
   readonly #queues: Queues;
   readonly #clock: Clock;
   readonly #holder: () => string;
 
   constructor(context: Pick<RoomContext, 'client' | 'service' | 'logger' | 'prefixes'>, clock = systemClock) {
+    this.#client = context.client;
     this.#clock = clock;
     this.#layout = new QueueLayout(context.prefixes.locks);
     this.#queues = new Queues({ client: context.client, logger: context.logger, clock }, this.#layout);
@@ -105,6 +110,17 @@ export class LockService {
     };
   }
 
+  /**
+   * Once per key over all processes: `true` for the one that claims it first, `false` for the rest, until `retain` is
+   * over. For jobs that every process starts at the same time; the key names the tick: `report/2026-11-22T00:00Z`.
+   *
+   * @throws CoordUnavailableError if etcd could not be asked: then nobody knows, and the job should not run
+   */
+  async claim(key: string, options?: ClaimOptions): Promise<boolean> {
+    const claimed = checkLockKey('key', key);
+    return claim(this.#client, this.#layout.claim(claimed), this.#holder(), resolveClaimOptions(options));
+  }
+
   /** Every wait rejects with `ClosedError`, every lock is released; waits for etcd at most 2 s. Idempotent. */
   close(): Promise<void> {
     liveLocks.delete(this);
@@ -154,17 +170,20 @@ export class LockService {
     return place && this.#held(target, options, place);
   }
 
-  #request({ queues, admission, label }: LockTarget, { ttl }: ResolvedLockOptions) {
+  #request({ queues, admission, label }: LockTarget, options: ResolvedLockOptions) {
+    // A process that dies before it could release leaves the lock to its lease: that must not be shorter than minHold.
+    const ttl = Math.max(options.ttl, Math.ceil(options.minHold / 1_000) * 1_000);
     return { queues, admission, label, ttl, value: this.#holder() };
   }
 
-  #held({ keys, label }: LockTarget, { maxHold }: ResolvedLockOptions, place: Place): HeldLock {
+  #held({ keys, label }: LockTarget, { maxHold, minHold }: ResolvedLockOptions, place: Place): HeldLock {
     return new HeldLock(place, {
       clock: this.#clock,
       keys,
       label,
       maxHold,
-      leave: (left) => this.#queues.leave(left),
+      minHold,
+      leave: (left, span) => this.#queues.leave(left, span),
     });
   }
 

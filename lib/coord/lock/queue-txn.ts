@@ -53,6 +53,11 @@ export function leaveTxn(key: string, revision: bigint): Txn {
   return { compare: [{ key, target: 'create', value: revision }], success: [{ delete: { key } }] };
 }
 
+/** Moves one key of a place to another lease; it keeps its create revision, hence its turn. */
+export function lingerTxn(key: string, revision: bigint, value: string, lease: bigint): Txn {
+  return { compare: [{ key, target: 'create', value: revision }], success: [{ put: { key, value, lease } }] };
+}
+
 /** Whether the heads that a transaction above read admit the place at once. */
 export function isAdmitted(place: Place, heads: readonly OpResult[]): boolean {
   return heads.every(({ kvs }, index) => {

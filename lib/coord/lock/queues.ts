@@ -111,11 +111,13 @@ export class Queues {
   /**
    * Gives the place up; resolves with whether etcd still had it (`undefined`: nobody could say). If etcd is away it
    * resolves after a while, and goes on trying behind the scenes until the session has ended. Idempotent.
+   *
+   * @param span keeps the next one waiting for so many ms more, whatever becomes of this process
    */
-  async leave(place: Place): Promise<boolean | undefined> {
+  async leave(place: Place, span = 0): Promise<boolean | undefined> {
     this.#oversight.remove(place);
     this.#watches.unfollow(place);
-    return this.#departures.leave(place);
+    return span > 0 ? this.#departures.linger(place, span) : this.#departures.leave(place);
   }
 
   /** Every wait ends with {@link ClosedError}, every place is left; waits for etcd at most `timeout` ms. Idempotent. */

@@ -42,7 +42,7 @@ describe.each(await etcdKinds())('instance ids on %s etcd', (kind) => {
   it('are all different, from 1 to the most, and then exhausted', async () => {
     const processes = Array.from({ length: 6 }, () => process('many', 6).allocator);
     const ids = await Promise.all(processes.map((allocator) => allocator.acquire()));
-    expect(ids.map(({ id }) => id).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(ids.map(({ id }) => id).sort((x, y) => x - y)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(ids.every((id) => id.isValid() && !id.signal.aborted)).toBe(true);
     await expect(process('many', 6).allocator.acquire()).rejects.toBeInstanceOf(AllocatorExhaustedError);
   });

@@ -349,7 +349,39 @@ describe.each(await etcdKinds())('locks on %s etcd', (kind) => {
     expect(await a.keys('/locks/stuck/')).toEqual([]);
   });
 
+  it('are not given to another before minHold, even if the process ends', async () => {
+    const started = performance.now();
+    const lock = await a.locks.acquire('job', { minHold: 1_200 });
+    await lock.release();
+    expect(lock.isHeld()).toBe(false);
+    expect(await b.locks.tryAcquire('job')).toBeNull();
+    await a.close();
+    const next = await b.locks.acquire('job', { timeout: '20s' });
+    expect(performance.now() - started).toBeGreaterThan(1_200);
+    await next.release();
+    expect(await b.keys('/locks/job/')).toEqual([]);
+  });
+
+  it('held longer than minHold are given back at once', async () => {
+    const lock = await a.locks.acquire('long-job', { minHold: 1 });
+    await delay(5);
+    await lock.release();
+    expect(await a.keys('/locks/long-job/')).toEqual([]);
+  });
+
+  it('can be claimed once, by one of all', async () => {
+    const rooms = [a, b, a, b, a, b];
+    const won = await Promise.all(rooms.map(({ locks }) => locks.claim('report/2026-11-22T00:00Z')));
+    expect(won.filter(Boolean)).toHaveLength(1);
+    expect(await b.locks.claim('report/2026-11-22T00:00Z')).toBe(false);
+    expect(await b.locks.claim('report/2026-11-23T00:00Z', { retain: '2s' })).toBe(true);
+    await until(() => b.locks.claim('report/2026-11-23T00:00Z', { retain: '2s' }));
+    await expect(a.locks.claim('')).rejects.toBeInstanceOf(ValidationError);
+    await expect(a.locks.claim('x', { retain: 10 })).rejects.toBeInstanceOf(ValidationError);
+  });
+
   it('refuse wrong arguments before anything is sent', async () => {
+    const before = await a.revision();
     const wrong = [
       () => a.locks.acquire(''),
       () => a.locks.acquire('a//b'),
@@ -363,7 +395,7 @@ describe.each(await etcdKinds())('locks on %s etcd', (kind) => {
       async () => a.locks.semaphore('k', 0).acquire(),
     ];
     for (const call of wrong) await expect(call()).rejects.toBeInstanceOf(ValidationError);
-    expect(await a.keys()).toEqual([]);
+    expect(await a.revision()).toBe(before);
   });
 
   it('end with the service: waits reject, what is held is released', async () => {
