@@ -14,7 +14,8 @@ interface TransportContext {
 
 /**
  * Reads the headers of a message of any Nest transport: NATS (`getHeaders`), Kafka (`message.headers`), RabbitMQ
- * (`message.properties.headers`), MQTT 5 (`packet.properties.userProperties`). TCP and Redis have none.
+ * (`message.properties.headers`), MQTT 5 (`packet.properties.userProperties`), gRPC (the context is the metadata). TCP
+ * and Redis have none.
  */
 export function rpcHeaders(context: unknown): HeaderReader {
   const carriers = carriersOf(context);
@@ -33,9 +34,15 @@ function carriersOf(context: unknown): unknown[] {
   try {
     const message = transport.getMessage?.() ?? transport.getPacket?.();
     const { headers, properties } = message ?? {};
-    return [transport.getHeaders?.(), headers, properties?.headers, properties?.userProperties].filter(
-      Boolean,
-    );
+    const metadata = 'get' in context ? context : undefined;
+    const carriers = [
+      metadata,
+      transport.getHeaders?.(),
+      headers,
+      properties?.headers,
+      properties?.userProperties,
+    ];
+    return carriers.filter((each) => typeof each === 'object' && each !== null);
   } catch {
     return [];
   }
@@ -46,6 +53,6 @@ function header(carrier: unknown, name: string): string | undefined {
   const value: unknown =
     typeof get === 'function' ? get.call(carrier, name) : (carrier as Record<string, unknown>)[name];
   if (Buffer.isBuffer(value)) return value.toString('latin1');
-  if (Array.isArray(value)) return value.map(String).join(',');
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(String).join(',');
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

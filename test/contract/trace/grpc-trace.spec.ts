@@ -3,7 +3,7 @@ import { Logger, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type ClientGrpcProxy, ClientProxyFactory } from '@nestjs/microservices';
 import { type Observable, ReplaySubject, from, lastValueFrom, toArray } from 'rxjs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ClogService } from '../../../lib/clog/clog.service.js';
 import { CLOG_TAP } from '../../../lib/clog/clog.tokens.js';
 import { withGrpcTrace } from '../../../lib/trace/grpc.options.js';
@@ -113,6 +113,24 @@ it('gives a call without a trace one of its own', async () => {
   const { text } = await lastValueFrom(calls.unary({ text: 'a' }));
   expect(text).toMatch(/^[0-9a-f]{32}$/);
   for (const line of lines) expect(line['trace_id']).toBe(text);
+});
+
+it('takes the trace, and warns once, where the server was not wrapped', async () => {
+  const port = await freePort();
+  const logger = { log: vi.fn(), error: vi.fn(), warn: vi.fn() };
+  const bare = await NestFactory.createMicroservice(CallsModule, { ...grpcOptions(port), logger });
+  await bare.listen();
+  const other = ClientProxyFactory.create(withGrpcTrace(grpcOptions(port)));
+  const downstream = other.getService<Downstream>('Downstream');
+  const ids: string[] = [];
+  for (const id of ['job-1', 'job-2']) {
+    ids.push((await runWithTrace(id, () => lastValueFrom(downstream.which({ text: 'a' })))).text);
+  }
+  other.close();
+  await bare.close();
+  expect(ids).toEqual(['job-1', 'job-2']);
+  const warnings = logger.warn.mock.calls.filter(([text]) => String(text).includes('withGrpcTrace()'));
+  expect(warnings).toHaveLength(1);
 });
 
 it("runs the caller's subscribers in the caller's trace", async () => {
