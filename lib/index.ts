@@ -60,7 +60,7 @@ export type { ServiceEvent } from './coord/registry/service-directory.js';
 export type { Registration, RegistrationState } from './coord/registry/registration.js';
 export type { RegisterInstanceOptions } from './coord/registry/registrar.js';
 export type { RegisterOptions } from './coord/registry/register.options.js';
-export type { ExplainedInstance, Explanation } from './coord/registry/explanation.js';
+export type { ExplainedInstance, ServiceExplanation } from './coord/registry/service-explanation.js';
 export type { ChoiceStep } from './coord/registry/balancing/chooser.js';
 export type { PickOptions, PickPolicy } from './coord/registry/picking.js';
 export type { LoadBalancingPolicy } from './coord/registry/balancing/balancing-plan.js';

@@ -1,9 +1,12 @@
 import { connectivityState, status } from '@grpc/grpc-js';
 import type { Clock } from '../etcd/clock.js';
 import type { Candidate } from '../registry/balancing/candidate.js';
+import { Ejection } from '../registry/balancing/ejection.js';
 import { InFlightCost } from '../registry/balancing/in-flight-cost.js';
+import { SlowStart } from '../registry/balancing/slow-start.js';
 import { weightOf } from '../registry/instance-traits.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
+import type { ClientPlan } from './coord-grpc.options.js';
 import {
   type ChannelControlHelper,
   type Endpoint,
@@ -14,46 +17,48 @@ import {
   type SubchannelInterface,
   createChildChannelControlHelper,
 } from './grpc-experimental.js';
+import { HealthWatch } from './health-watch.js';
 
-/** The statuses that speak against the instance, not against the call. */
-const FAILURES: ReadonlySet<number> = new Set([
-  status.UNAVAILABLE,
-  status.DEADLINE_EXCEEDED,
-  status.INTERNAL,
-  status.RESOURCE_EXHAUSTED,
-]);
+/** The statuses that speak against the instance rather than against the call. */
+const FAILURES: ReadonlySet<number> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]);
 
 export interface BackendDeps {
   readonly clock: Clock;
   readonly helper: ChannelControlHelper;
   readonly options: Record<string, unknown>;
-  /** Called when the connection's state has changed. */
+  readonly plan: ClientPlan;
+  /** Others were serving when it came: it may be eased in. */
+  readonly joins: boolean;
+  /** Called when the connection's or the health service's state has changed. */
   readonly changed: (backend: Backend, error: string | null) => void;
-  /** Whether calls must be timed and counted, for policies that go by it. */
-  readonly measured: boolean;
+  /** Called when calls to it have failed often enough to set it aside. */
+  readonly failing: (backend: Backend) => void;
 }
 
-/** One instance with its connection. */
+/** One instance with its connection, and how it has done lately. */
 export class Backend implements Candidate {
   instance: ServiceInstance;
+  readonly ejection: Ejection;
+  readonly #deps: BackendDeps;
   readonly #leaf: LeafLoadBalancer;
   readonly #cost: InFlightCost;
-  readonly #measured: boolean;
   #subchannel: SubchannelInterface | undefined;
+  #slowStart: SlowStart | undefined;
+  #health: HealthWatch | undefined;
   #result: PickResult | undefined;
   #started = false;
+  #destroyed = false;
 
-  constructor(instance: ServiceInstance, { clock, helper, options, changed, measured }: BackendDeps) {
+  constructor(instance: ServiceInstance, deps: BackendDeps) {
     this.instance = instance;
-    this.#cost = new InFlightCost(clock);
-    this.#measured = measured;
+    this.#deps = deps;
+    this.ejection = new Ejection(deps.clock);
+    this.#cost = new InFlightCost(deps.clock);
+    const { helper, options } = deps;
     const endpoint: Endpoint = { addresses: [{ host: instance.address, port: instance.port }] };
     const own = createChildChannelControlHelper(helper, {
       createSubchannel: (address, args) => (this.#subchannel = helper.createSubchannel(address, args)),
-      updateState: (_state, _picker, error) => {
-        this.#result = undefined;
-        changed(this, error);
-      },
+      updateState: (_state, _picker, error) => this.#onLeaf(error),
       // Our resolver reports each change by itself; asking it again would only wake it up.
       requestReresolution: () => undefined,
     });
@@ -64,8 +69,27 @@ export class Backend implements Candidate {
     return this.#leaf.getConnectivityState();
   }
 
+  /** Connected, and as far as it says itself it serves. */
+  get ready(): boolean {
+    return this.state === connectivityState.READY && (this.#health?.serving ?? true);
+  }
+
+  /** Why it gets no calls; `undefined` if it does. */
+  get trouble(): string | undefined {
+    if (this.state !== connectivityState.READY) return connectivityState[this.state].toLowerCase();
+    if (!this.ready) return 'its health service has not said that it serves';
+    if (this.ejection.active)
+      return `set aside for ${Math.ceil(this.ejection.remaining)} ms: calls failed in a row`;
+    return undefined;
+  }
+
+  /** Whether its weight is still growing. */
+  get ramping(): boolean {
+    return this.#slowStart !== undefined && !this.#slowStart.over;
+  }
+
   weight(): number {
-    return weightOf(this.instance);
+    return weightOf(this.instance) * (this.#slowStart?.factor ?? 1);
   }
 
   cost(): number {
@@ -84,14 +108,13 @@ export class Backend implements Candidate {
   /** The instance registered anew: whatever was wrong with it, trying is worth it now. */
   reconnect(): void {
     if (this.state !== connectivityState.TRANSIENT_FAILURE) return;
-    const real = this.#subchannel?.getRealSubchannel();
-    real?.resetBackoff();
+    this.#subchannel?.getRealSubchannel().resetBackoff();
   }
 
   /** Sends a call to this instance. Only for a backend that is ready. */
   pick(args: PickArgs): PickResult {
-    this.#result ??= this.#leaf.getPicker().pick(args);
-    if (!this.#measured || this.#result.pickResultType !== PickResultType.COMPLETE) return this.#result;
+    this.#result ??= this.#prepare(args);
+    if (this.#deps.plan.balancing.policy !== 'least_request') return this.#result;
     let since: number | undefined;
     return {
       ...this.#result,
@@ -100,11 +123,47 @@ export class Backend implements Candidate {
       },
       onCallEnded: (code) => {
         if (since !== undefined) this.#cost.end(since, FAILURES.has(code));
+        this.#onCallEnded(code);
       },
     };
   }
 
   destroy(): void {
+    this.#destroyed = true;
+    this.#health?.close();
     this.#leaf.destroy();
+  }
+
+  /** The same object for all calls while the connection lasts: a call costs no allocation here. */
+  #prepare(args: PickArgs): PickResult {
+    const result = this.#leaf.getPicker().pick(args);
+    if (!this.#deps.plan.ejection || result.pickResultType !== PickResultType.COMPLETE) return result;
+    return { ...result, onCallEnded: (code: status) => this.#onCallEnded(code) };
+  }
+
+  #onCallEnded(code: status): void {
+    if (this.#deps.plan.ejection && this.ejection.record(FAILURES.has(code))) this.#deps.failing(this);
+  }
+
+  #onLeaf(error: string | null): void {
+    if (this.#destroyed) return;
+    this.#result = undefined;
+    const { clock, plan, joins, changed } = this.#deps;
+    if (this.state === connectivityState.READY) {
+      if (joins && plan.slowStart > 0) this.#slowStart ??= new SlowStart(clock, plan.slowStart);
+      this.#watchHealth();
+    } else {
+      this.#health?.close();
+      this.#health = undefined;
+    }
+    changed(this, error);
+  }
+
+  #watchHealth(): void {
+    const { clock, plan, changed } = this.#deps;
+    if (plan.healthCheck === undefined || this.#health || !this.#subchannel) return;
+    this.#health = new HealthWatch(this.#subchannel.getChannel(), plan.healthCheck, clock, () =>
+      changed(this, null),
+    );
   }
 }

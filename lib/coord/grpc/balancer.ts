@@ -16,7 +16,11 @@ import {
   type StatusOr,
   UnavailablePicker,
 } from './grpc-experimental.js';
+import type { BalancerReport, Explains } from './balancer-report.js';
 import { SELECTION, type Selection } from './selection.js';
+
+/** How often the weight of a newcomer is read again, in ms. */
+const RAMP_STEP = 100;
 
 const { READY, CONNECTING, IDLE, TRANSIENT_FAILURE } = connectivityState;
 
@@ -27,7 +31,7 @@ const { READY, CONNECTING, IDLE, TRANSIENT_FAILURE } = connectivityState;
  * what changed, and never touches the others. Without an instance it fails calls at once (grpc-js' `round_robin` lets them
  * hang), and it never asks the resolver again (grpc-js' policies do, which with a pushing resolver is an endless loop).
  */
-export class Balancer implements LoadBalancer {
+export class Balancer implements LoadBalancer, Explains {
   readonly #helper: ChannelControlHelper;
   readonly #clock: Clock = systemClock;
   readonly #backends = new Map<string, Backend>();
@@ -36,6 +40,8 @@ export class Balancer implements LoadBalancer {
   #current: connectivityState = IDLE;
   #lastError = '';
   #note = '';
+  readonly #timers = new Set<() => void>();
+  #ramp: (() => void) | undefined;
   #queued = false;
   #updating = false;
   #destroyed = false;
@@ -59,8 +65,9 @@ export class Balancer implements LoadBalancer {
       this.#fail(`${BALANCER_NAME} works with coord: targets only`);
       return false;
     }
-    const measured = selection.plan.balancing.policy === 'least_request';
+    const joins = this.#current === READY;
     this.#selection = selection;
+    selection.channel.attach(this);
     this.#note = note;
     this.#updating = true;
     for (const [address, backend] of this.#backends) {
@@ -70,7 +77,7 @@ export class Balancer implements LoadBalancer {
     }
     for (const [address, instance] of selection.instances) {
       const known = this.#backends.get(address);
-      if (known === undefined) this.#backends.set(address, this.#connect(instance, options, measured));
+      if (known === undefined) this.#backends.set(address, this.#create(instance, options, joins));
       else if (known.instance !== instance) {
         known.instance = instance;
         known.reconnect();
@@ -79,6 +86,15 @@ export class Balancer implements LoadBalancer {
     this.#updating = false;
     this.#publish();
     return true;
+  }
+
+  /** Why each instance does or does not get calls now, and which one a call with these headers would get. */
+  explain(headers: CallHeaders): BalancerReport {
+    const troubles = [...this.#backends.values()].map(
+      ({ instance, trouble }): [string, string | undefined] => [instance.id, trouble],
+    );
+    const { chosen, steps } = this.#chooser?.explain(headers) ?? { chosen: undefined, steps: [] };
+    return { troubles: new Map(troubles), chosen: chosen?.instance, steps };
   }
 
   exitIdle(): void {
@@ -91,6 +107,9 @@ export class Balancer implements LoadBalancer {
 
   destroy(): void {
     this.#destroyed = true;
+    this.#ramp?.();
+    for (const cancel of this.#timers) cancel();
+    this.#selection?.channel.detach(this);
     for (const backend of this.#backends.values()) backend.destroy();
     this.#backends.clear();
   }
@@ -99,15 +118,16 @@ export class Balancer implements LoadBalancer {
     return BALANCER_NAME;
   }
 
-  #connect(instance: ServiceInstance, options: Record<string, unknown>, measured: boolean): Backend {
-    const backend: Backend = new Backend(instance, {
+  #create(instance: ServiceInstance, options: Record<string, unknown>, joins: boolean): Backend {
+    return new Backend(instance, {
       clock: this.#clock,
       helper: this.#helper,
       options,
-      measured,
-      changed: (which, error) => this.#onBackend(which, error),
+      joins,
+      plan: (options[SELECTION] as Selection).plan,
+      changed: (backend, error) => this.#onBackend(backend, error),
+      failing: (backend) => this.#onFailing(backend),
     });
-    return backend;
   }
 
   #onBackend(backend: Backend, error: string | null): void {
@@ -117,8 +137,29 @@ export class Balancer implements LoadBalancer {
     if (state === TRANSIENT_FAILURE) this.#selection?.unreachable(backend.instance);
     if (this.#updating) return;
     // A connection lost must not be chosen again, and the first one is waited for; one more can wait for its tick's others.
-    if (this.#current === READY && state !== TRANSIENT_FAILURE && state !== IDLE) this.#publishSoon();
+    if (this.#current === READY && backend.ready) this.#publishSoon();
     else this.#publish();
+  }
+
+  /** Sets an instance aside, unless it is no worse than the rest, or half of them are aside already. */
+  #onFailing(backend: Backend): void {
+    const others = [...this.#backends.values()].filter(
+      (each) => each !== backend && each.trouble === undefined,
+    );
+    const better = others.filter(({ ejection }) => ejection.failures < backend.ejection.failures / 2);
+    if (this.#destroyed || better.length === 0 || 2 * others.length < this.#backends.size) return;
+    const term = backend.ejection.start();
+    this.#publish();
+    this.#later(term + 10); // a timer may fire a moment before the clock has got there
+  }
+
+  /** Looks again after a time: a term is over, a newcomer has grown. */
+  #later(delay: number): void {
+    const cancel = this.#clock.after(delay, () => {
+      this.#timers.delete(cancel);
+      this.#publish();
+    });
+    this.#timers.add(cancel);
   }
 
   #publishSoon(): void {
@@ -135,10 +176,18 @@ export class Balancer implements LoadBalancer {
     if (selection === undefined || this.#destroyed) return;
     const known = [...this.#backends.values()];
     this.#keepConnected(known, selection);
-    const ready = known.filter(({ state }) => state === READY);
+    const ready = known.filter((backend) => backend.ready);
     if (ready.length > 0) {
-      const chooser = new Chooser(selection.plan.balancing, ready, known, this.#chooser);
+      const well = ready.filter(({ ejection }) => !ejection.active);
+      const able = well.length > 0 ? well : ready;
+      const chooser = new Chooser(selection.plan.balancing, able, known, this.#chooser);
       this.#chooser = chooser;
+      if (able.some(({ ramping }) => ramping) && this.#ramp === undefined) {
+        this.#ramp = this.#clock.after(RAMP_STEP, () => {
+          this.#ramp = undefined;
+          this.#publish();
+        });
+      }
       this.#update(READY, new ChooserPicker(chooser, selection.service), null);
     } else if (known.length === 0) this.#fail(this.#note);
     else if (known.some(({ state }) => state === CONNECTING || state === IDLE)) {

@@ -46,6 +46,12 @@ export function clientOptions(
     filter: _filter,
     zone: _zone,
     subsetSize: _subsetSize,
+    hashHeader: _hashHeader,
+    versionHeader: _versionHeader,
+    canary: _canary,
+    slowStart: _slowStart,
+    ejection: _ejection,
+    healthCheck: _healthCheck,
     resolveTimeout: _resolveTimeout,
     registry: _registry,
     ...nest

@@ -4,6 +4,7 @@ import { checkInteger, checkName, checkOneOf, checkString } from '../../options/
 import { type Duration, parseDuration } from '../../options/duration.js';
 import {
   type BalancingPlan,
+  type CanaryPlan,
   LOAD_BALANCING_POLICIES,
   type LoadBalancingPolicy,
 } from '../registry/balancing/balancing-plan.js';
@@ -24,6 +25,21 @@ export interface CoordGrpcOptions {
   readonly filter?: (instance: ServiceInstance) => boolean;
   /** Instances whose metadata has this zone are preferred; the others get calls when too few of them are up. */
   readonly zone?: string;
+  /** With `consistent_hash`: calls with the same value of this header go to the same instance. */
+  readonly hashHeader?: string;
+  /** A call that has this header goes only to instances whose `metadata.version` is its value. @default none */
+  readonly versionHeader?: string;
+  /** Sends a part of the calls to one version. @default none */
+  readonly canary?: CanaryOptions;
+  /** An instance that joins gets a growing share of its calls over this time. @default 0, its whole share at once */
+  readonly slowStart?: Duration;
+  /** Sets an instance aside while calls to it fail in a row (UNAVAILABLE, DEADLINE_EXCEEDED). @default true */
+  readonly ejection?: boolean;
+  /**
+   * Asks each instance through `grpc.health.v1` whether it serves, and goes by the answer; `true` asks for the server as a
+   * whole, a text for that service. An instance without the health service counts as serving. @default false
+   */
+  readonly healthCheck?: boolean | string;
   /** Connect to this many instances only; clients draw different ones. @default all */
   readonly subsetSize?: number;
   /** How long a first call waits for etcd before it fails with UNAVAILABLE. @default '3s' */
@@ -35,6 +51,17 @@ export interface CoordGrpcOptions {
   readonly registry?: string;
 }
 
+/** A canary release, as a client sees it. */
+export interface CanaryOptions {
+  /** The `metadata.version` of the canaries. */
+  readonly version: string;
+  /**
+   * The part of the calls that they get, 0 to 1. A function is asked for each call, so that the part can change while the
+   * process runs: `() => live.value.share` with a `LiveConfig`.
+   */
+  readonly share: number | (() => number);
+}
+
 /** What the resolver and the balancer of one client go by. */
 export interface ClientPlan {
   readonly balancing: BalancingPlan;
@@ -42,6 +69,11 @@ export interface ClientPlan {
   readonly subsetSize: number | undefined;
   readonly resolveTimeout: number;
   readonly registry: string | undefined;
+  /** In ms; 0 for none. */
+  readonly slowStart: number;
+  readonly ejection: boolean;
+  /** The service to ask for, `''` for the server as a whole. */
+  readonly healthCheck: string | undefined;
   readonly serviceConfig: ServiceConfig;
 }
 
@@ -65,15 +97,18 @@ export function resolveCoordGrpc(
   if (typeof options !== 'object' || options === null) {
     throw new ValidationError('options', 'an object', options);
   }
-  const { filter, zone, subsetSize, registry } = options;
+  const { filter, subsetSize, registry } = options;
   if (filter !== undefined && typeof filter !== 'function') {
     throw new ValidationError('filter', 'a function of an instance that returns a boolean', filter);
   }
   const policy = checkOneOf('loadBalancing', options.loadBalancing ?? 'round_robin', LOAD_BALANCING_POLICIES);
   const written = channelOptions['grpc.service_config'];
   return {
-    balancing: { policy, zone: zone === undefined ? undefined : checkString('zone', zone) },
+    balancing: resolveBalancing(policy, options),
     filter,
+    slowStart: parseDuration('slowStart', options.slowStart ?? 0),
+    ejection: checkBoolean('ejection', options.ejection ?? true),
+    healthCheck: resolveHealthCheck(options.healthCheck ?? false),
     subsetSize: subsetSize === undefined ? undefined : checkInteger('subsetSize', subsetSize, 1, 100_000),
     resolveTimeout: parseDuration('resolveTimeout', options.resolveTimeout ?? 3_000, { min: 1 }),
     registry: registry === undefined ? undefined : checkName('registry', registry),
@@ -84,6 +119,54 @@ export function resolveCoordGrpc(
       written === undefined ? undefined : readServiceConfig(written, options.loadBalancing !== undefined),
     ),
   };
+}
+
+function resolveBalancing(policy: LoadBalancingPolicy, options: CoordGrpcOptions): BalancingPlan {
+  const { zone, hashHeader, versionHeader, canary } = options;
+  if (policy === 'consistent_hash' && hashHeader === undefined) {
+    throw new ValidationError(
+      'hashHeader',
+      "the name of a header, for loadBalancing: 'consistent_hash'",
+      hashHeader,
+    );
+  }
+  return {
+    policy,
+    zone: zone === undefined ? undefined : checkString('zone', zone),
+    hashHeader: hashHeader === undefined ? undefined : checkHeader('hashHeader', hashHeader),
+    versionHeader: versionHeader === undefined ? undefined : checkHeader('versionHeader', versionHeader),
+    canary: canary === undefined ? undefined : resolveCanary(canary),
+  };
+}
+
+function resolveCanary(canary: CanaryOptions): CanaryPlan {
+  if (typeof canary !== 'object' || canary === null) {
+    throw new ValidationError('canary', "an object, { version: '2.0', share: 0.05 }", canary);
+  }
+  const { share } = canary;
+  const version = checkString('canary.version', canary.version);
+  if (typeof share === 'function') return { version, share };
+  if (typeof share === 'number' && share >= 0 && share <= 1) return { version, share: () => share };
+  throw new ValidationError('canary.share', 'a number from 0 to 1, or a function that returns one', share);
+}
+
+/** gRPC sends header names in lower case; those that end in `-bin` hold bytes. */
+function checkHeader(argument: string, value: unknown): string {
+  if (typeof value === 'string' && /^[A-Za-z0-9_.-]+$/.test(value) && !/-bin$/i.test(value))
+    return value.toLowerCase();
+  throw new ValidationError(argument, "the name of a text header, such as 'x-user-id'", value);
+}
+
+function checkBoolean(argument: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ValidationError(argument, 'true or false', value);
+}
+
+function resolveHealthCheck(value: unknown): string | undefined {
+  if (value === false) return undefined;
+  if (value === true) return '';
+  if (typeof value === 'string') return value;
+  throw new ValidationError('healthCheck', 'true, false or the name of a gRPC service', value);
 }
 
 /** The deadline of unary calls in ms, `undefined` for none. */

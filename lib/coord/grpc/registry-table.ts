@@ -1,5 +1,6 @@
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { DirectoryHandle } from '../registry/service-directories.js';
+import type { ChannelView } from './channel-view.js';
 
 /** A registry of this process that targets can be resolved through. */
 export interface LiveRegistry {
@@ -11,6 +12,8 @@ export interface LiveRegistry {
   readonly client: string;
   readonly logger: CoordLogger;
   open(service: string): DirectoryHandle;
+  /** Shows a channel to `registry.explain()`, until the function is called that it returns. */
+  show(channel: ChannelView): () => void;
 }
 
 interface Table {

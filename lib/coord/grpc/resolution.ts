@@ -3,6 +3,7 @@ import { EndpointSelector } from '../registry/endpoint-selector.js';
 import { addressOf } from '../registry/instance-traits.js';
 import type { DirectoryHandle } from '../registry/service-directories.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
+import { ChannelView } from './channel-view.js';
 import type { ClientBinding } from './coord-resolver.js';
 import {
   type Endpoint,
@@ -27,6 +28,7 @@ export class Resolution {
   #registry: LiveRegistry | undefined;
   #handle: DirectoryHandle | undefined;
   #selector: EndpointSelector | undefined;
+  #view: ChannelView | undefined;
   #unsubscribe: (() => void) | undefined;
   #last: readonly ServiceInstance[] | undefined;
   #queued = false;
@@ -73,7 +75,14 @@ export class Resolution {
           err: error,
         }),
     });
-    this.#unsubscribe = this.#handle.roster.subscribe(() => this.#emitSoon());
+    const { roster } = this.#handle;
+    this.#view = new ChannelView(this.#service, roster, this.#selector);
+    const forget = found.show(this.#view);
+    const unsubscribe = roster.subscribe(() => this.#emitSoon());
+    this.#unsubscribe = () => {
+      unsubscribe();
+      forget();
+    };
     this.#emitSoon();
   }
 
@@ -114,10 +123,12 @@ export class Resolution {
 
   #tell(instances: readonly ServiceInstance[], note: string): void {
     const { plan } = this.#binding;
-    const roster = this.#handle?.roster;
+    const [roster, channel] = [this.#handle?.roster, this.#view];
+    if (channel === undefined) return;
     const selection: Selection = {
       service: this.#service,
       plan,
+      channel,
       instances: new Map(instances.map((instance) => [addressOf(instance), instance])),
       unreachable: ({ id }) => roster?.confirmLost(id),
     };

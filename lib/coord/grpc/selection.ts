@@ -1,4 +1,5 @@
 import type { ServiceInstance } from '../registry/service-instance.js';
+import type { ChannelView } from './channel-view.js';
 import type { ClientPlan } from './coord-grpc.options.js';
 import { PRIVATE_OPTION } from './grpc-experimental.js';
 
@@ -10,6 +11,8 @@ export interface Selection {
   readonly instances: ReadonlyMap<string, ServiceInstance>;
   /** Nobody answers at this instance. */
   readonly unreachable: (instance: ServiceInstance) => void;
+  /** Where the balancer shows itself to those who ask why. */
+  readonly channel: ChannelView;
 }
 
 export const SELECTION = `${PRIVATE_OPTION}.selection`;

@@ -2,6 +2,10 @@ import { ClientGrpcProxy } from '@nestjs/microservices';
 import { type Observable, ReplaySubject, type Subscription } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
+import type { CallHeaders } from '../registry/balancing/candidate.js';
+import { type PickOptions, type PickPolicy, Picking } from '../registry/picking.js';
+import type { ChannelView } from './channel-view.js';
+import type { ServiceExplanation } from '../registry/service-explanation.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { Discovery } from '../registry/discovery.js';
@@ -37,8 +41,10 @@ export class ServiceRegistry {
   readonly #directories: ServiceDirectories;
   readonly #registrar: Registrar;
   readonly #discovery: Discovery;
+  readonly #picking: Picking;
   readonly #closing = new ReplaySubject<void>(1);
   readonly #proxies = new Set<ClientGrpcProxy>();
+  readonly #channels = new Set<ChannelView>();
   readonly #live: LiveRegistry;
   readonly #withdraw: () => void;
   readonly #following: Subscription;
@@ -49,8 +55,9 @@ export class ServiceRegistry {
     this.#directories = new ServiceDirectories(context);
     this.#registrar = new Registrar(context, this.#directories);
     this.#discovery = new Discovery(context, this.#directories, this.#closing);
+    this.#picking = new Picking(this.#directories, context.service.instanceId);
     installScheme();
-    this.#live = liveRegistry(context, this.#directories);
+    this.#live = liveRegistry(context, this.#directories, this.#channels);
     this.#withdraw = announceRegistry(this.#live);
     this.#following = context.client.status$.subscribe(() => pokeRegistries());
   }
@@ -102,6 +109,26 @@ export class ServiceRegistry {
     return connection(name, options, {}, [], this.#live);
   }
 
+  /**
+   * One instance of `name` for a call that is not gRPC, chosen by the policy: in turn by default. It leaves out the draining,
+   * and keeps to the last good set when the registry loses everything at once. Rejects with a {@link NoInstanceError} if there
+   * is nobody, with `CoordUnavailableError` if etcd has never said.
+   */
+  pick(name: string, policy?: PickPolicy | PickOptions): Promise<ServiceInstance> {
+    return this.#picking.pick(name, policy);
+  }
+
+  /**
+   * Says which instance a call of `name` with these headers would get from a client of this process, and why the others would
+   * not. It takes the client that was connected last.
+   */
+  async explain(name: string, headers: Readonly<Record<string, string>> = {}): Promise<ServiceExplanation> {
+    const call = headersOf(headers);
+    const channel = [...this.#channels].findLast(({ service }) => service === name);
+    if (channel) return channel.explain(call);
+    return this.#picking.explain(name, call);
+  }
+
   /** Connects a client before its first call. Rejects with `CoordUnavailableError` if nobody answers in time. */
   warmup(proxy: ClientGrpcProxy, { timeout = 5_000 }: WarmUpOptions = {}): Promise<void> {
     return warmUp(proxy, parseDuration('timeout', timeout, { min: 1 }));
@@ -121,6 +148,7 @@ export class ServiceRegistry {
     this.#withdraw();
     this.#closing.next();
     this.#closing.complete();
+    this.#picking.close();
     this.#directories.close();
   }
 
@@ -129,7 +157,11 @@ export class ServiceRegistry {
   }
 }
 
-function liveRegistry(context: RoomContext, directories: ServiceDirectories): LiveRegistry {
+function liveRegistry(
+  context: RoomContext,
+  directories: ServiceDirectories,
+  channels: Set<ChannelView>,
+): LiveRegistry {
   const { client, service, prefixes, logger } = context;
   return {
     names: [service.instanceId, service.name],
@@ -140,5 +172,14 @@ function liveRegistry(context: RoomContext, directories: ServiceDirectories): Li
       return clusterId === undefined ? undefined : `cluster ${clusterId.toString(16)}, ${prefixes.services}/`;
     },
     open: (name) => directories.open(name),
+    show: (channel) => {
+      channels.add(channel);
+      return () => channels.delete(channel);
+    },
   };
+}
+
+function headersOf(given: Readonly<Record<string, string>>): CallHeaders {
+  const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
+  return { get: (name) => headers.get(name) };
 }

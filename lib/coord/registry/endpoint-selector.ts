@@ -41,8 +41,30 @@ export class EndpointSelector {
     return this.#draw(onePerAddress(serving.length > 0 ? serving : passed, roster));
   }
 
+  /** Why each member is or is not among the selected. */
+  explain(roster: Members): { readonly instance: ServiceInstance; readonly excluded: string | undefined }[] {
+    const selected = new Set(this.select(roster));
+    return [...roster.members.values()].map((instance) => ({
+      instance,
+      excluded: selected.has(instance) ? undefined : this.#whyNot(instance),
+    }));
+  }
+
+  #whyNot(instance: ServiceInstance): string {
+    if (weightOf(instance) === 0) return 'its weight is 0';
+    if (!this.#passesFilter(instance)) return "the client's filter leaves it out";
+    if (isDraining(instance)) return 'it is draining';
+    const { subsetSize } = this.#options;
+    return subsetSize === undefined
+      ? 'another instance has its address'
+      : `it is not in the client's subset of ${subsetSize}, or another instance has its address`;
+  }
+
   #passes(instance: ServiceInstance): boolean {
-    if (weightOf(instance) === 0) return false;
+    return weightOf(instance) > 0 && this.#passesFilter(instance);
+  }
+
+  #passesFilter(instance: ServiceInstance): boolean {
     const { filter } = this.#options;
     if (filter === undefined) return true;
     let verdict = this.#verdicts.get(instance);

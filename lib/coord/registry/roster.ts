@@ -4,6 +4,7 @@ import type { EndpointSnapshot } from './endpoint-snapshot.js';
 import { type InstanceChange, LossGuard } from './loss-guard.js';
 import type { ServiceDirectory } from './service-directory.js';
 import type { ServiceInstance } from './service-instance.js';
+import { refusesConnections } from './tcp-probe.js';
 
 /** How long etcd may take to answer before the snapshot of an earlier run is used, in ms. */
 const SNAPSHOT_GRACE = 150;
@@ -11,11 +12,17 @@ const SNAPSHOT_GRACE = 150;
 /** The last good set is written this long after a change, in ms: a rolling restart is one file, not a hundred. */
 const SAVE_DELAY = 500;
 
+/** How often those withheld from removal are tried, in ms, and how many at a time: many processes do so at once. */
+const SUSPECT_INTERVAL = 2_000;
+const SUSPECTS_AT_ONCE = 16;
+
 export interface RosterDeps {
   readonly clock: Clock;
   readonly logger: CoordLogger;
   /** The last good set on disk. @default none */
   readonly store?: EndpointSnapshot;
+  /** Whether anybody refuses connections there. @default a TCP connect */
+  readonly refuses?: (host: string, port: number) => Promise<boolean>;
 }
 
 /**
@@ -30,6 +37,7 @@ export class Roster {
   readonly #unsubscribe: () => void;
   #cancelGrace: (() => void) | undefined;
   #cancelSave: (() => void) | undefined;
+  #cancelTrial: (() => void) | undefined;
   #fromSnapshot = false;
   #closed = false;
 
@@ -79,6 +87,7 @@ export class Roster {
     this.#unsubscribe();
     this.#listeners.clear();
     this.#cancelGrace?.();
+    this.#cancelTrial?.();
     if (this.#cancelSave !== undefined) {
       this.#cancelSave();
       void this.#save();
@@ -91,10 +100,31 @@ export class Roster {
     const held = this.#guard.holding;
     this.#guard.apply(changes);
     if (this.#guard.holding !== held) this.#logHolding();
+    this.#trySuspects();
     this.#changed();
     if (this.#deps.store && changes.length > 0 && !this.#guard.holding) {
       this.#cancelSave ??= this.#deps.clock.after(SAVE_DELAY, () => void this.#save());
     }
+  }
+
+  /** While losses are withheld, looks whether somebody refuses connections there: that confirms the loss. */
+  #trySuspects(): void {
+    if (!this.#guard.holding || this.#cancelTrial !== undefined) return;
+    this.#cancelTrial = this.#deps.clock.after(SUSPECT_INTERVAL, () => void this.#trial());
+  }
+
+  async #trial(): Promise<void> {
+    const { refuses = refusesConnections } = this.#deps;
+    const suspects = [...this.#guard.members.values()].filter(({ id }) => !this.#guard.isPresent(id));
+    const start = Math.floor(Math.random() * suspects.length);
+    const drawn = [...suspects.slice(start), ...suspects.slice(0, start)].slice(0, SUSPECTS_AT_ONCE);
+    await Promise.all(
+      drawn.map(async ({ id, address, port }) => {
+        if ((await refuses(address, port)) && !this.#closed) this.confirmLost(id);
+      }),
+    );
+    this.#cancelTrial = undefined;
+    if (!this.#closed) this.#trySuspects();
   }
 
   #logHolding(): void {
@@ -116,6 +146,7 @@ export class Roster {
     if (this.#closed || this.#directory.synced || instances === undefined) return;
     this.#fromSnapshot = true;
     this.#guard.seed(instances);
+    this.#trySuspects();
     this.#deps.logger.warn('etcd has not answered: instances of an earlier run are used', {
       service: this.#directory.name,
       instances: instances.length,

@@ -14,6 +14,7 @@ import {
   type status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { HealthImplementation } from 'grpc-health-check';
 
 export const ECHO_PROTO = fileURLToPath(new URL('echo.proto', import.meta.url));
 
@@ -62,6 +63,8 @@ export function say(
 /** A gRPC server in this process that says who it is. */
 export class EchoServer {
   readonly name: string;
+  /** Its `grpc.health.v1` service, if it has one. */
+  readonly health: HealthImplementation | false;
   readonly #server = new Server();
   port = 0;
   /** Calls that arrived, retried ones included. */
@@ -77,18 +80,23 @@ export class EchoServer {
   /** The `traceparent` of each call that had one. */
   readonly traceparents: string[] = [];
 
-  private constructor(name: string) {
+  private constructor(name: string, health: boolean) {
     this.name = name;
     const service = EchoClient.service as Record<string, MethodDefinition<Words, Answer>>;
+    this.health = health && new HealthImplementation({ '': 'SERVING' });
+    if (this.health) this.health.addToServer(this.#server);
     this.#server.addService(service, {
       Say: (call: ServerUnaryCall<Words, Answer>, done: sendUnaryData<Answer>) => this.#say(call, done),
       Count: (call: ServerWritableStream<Words, Answer>) => this.#count(call),
     });
   }
 
-  /** @param port 0 for a free one */
-  static async start(name: string, port = 0, host = '127.0.0.1'): Promise<EchoServer> {
-    const echo = new EchoServer(name);
+  /** @param options.port 0 for a free one */
+  static async start(
+    name: string,
+    { port = 0, host = '127.0.0.1', health = false }: { port?: number; host?: string; health?: boolean } = {},
+  ): Promise<EchoServer> {
+    const echo = new EchoServer(name, health);
     echo.port = await new Promise<number>((resolve, reject) =>
       echo.#server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
         error ? reject(error) : resolve(bound),

@@ -1,3 +1,4 @@
+import type { ChannelView } from '../../../lib/coord/grpc/channel-view.js';
 import { type LiveRegistry, announceRegistry } from '../../../lib/coord/grpc/registry-table.js';
 import type { DirectoryHandle } from '../../../lib/coord/registry/service-directories.js';
 import type { ServiceInstance } from '../../../lib/coord/registry/service-instance.js';
@@ -11,6 +12,7 @@ export class FakeRegistry implements LiveRegistry {
   readonly logger = collectLog();
   readonly members = new Map<string, ServiceInstance>();
   readonly confirmed: string[] = [];
+  readonly channels = new Set<ChannelView>();
   readonly #listeners = new Set<() => void>();
   readonly #withdraw: () => void;
   /** How often a directory was opened, and how many are open. */
@@ -43,6 +45,11 @@ export class FakeRegistry implements LiveRegistry {
     Object.defineProperty(roster, 'known', { get: () => this.known });
     const handle = { roster, directory: undefined, close: () => this.inUse-- };
     return handle as unknown as DirectoryHandle;
+  }
+
+  show(channel: ChannelView): () => void {
+    this.channels.add(channel);
+    return () => this.channels.delete(channel);
   }
 
   /** Lists an instance, or changes it. */

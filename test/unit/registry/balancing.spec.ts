@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { Ejection } from '../../../lib/coord/registry/balancing/ejection.js';
 import { InFlightCost } from '../../../lib/coord/registry/balancing/in-flight-cost.js';
 import { RendezvousChoice, hashText } from '../../../lib/coord/registry/balancing/rendezvous.js';
+import { SlowStart } from '../../../lib/coord/registry/balancing/slow-start.js';
 import { Subset } from '../../../lib/coord/registry/balancing/subset.js';
 import { TwoChoices } from '../../../lib/coord/registry/balancing/two-choices.js';
 import { WeightedRotation } from '../../../lib/coord/registry/balancing/weighted-rotation.js';
@@ -172,5 +174,55 @@ describe('the cost of a call', () => {
     const cost = new InFlightCost(clock);
     cost.end(cost.begin(), true);
     expect(cost.value).toBeGreaterThanOrEqual(100);
+  });
+});
+
+describe('setting an instance aside', () => {
+  const fail = (ejection: Ejection, times: number): boolean[] =>
+    Array.from({ length: times }, () => ejection.record(true));
+
+  it('is due after five failures in a row', () => {
+    const ejection = new Ejection(new FakeClock());
+    expect(fail(ejection, 4)).toEqual([false, false, false, false]);
+    ejection.record(false);
+    expect(fail(ejection, 5)).toEqual([false, false, false, false, true]);
+  });
+
+  it('lasts twice as long each time that the first call afterwards fails, up to a minute', () => {
+    const clock = new FakeClock();
+    const ejection = new Ejection(clock);
+    fail(ejection, 5);
+    const terms = [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000];
+    for (const term of terms) {
+      expect(ejection.start()).toBe(term);
+      expect(ejection.active).toBe(true);
+      clock.advance(term);
+      expect(ejection.active).toBe(false);
+      expect(ejection.record(true)).toBe(true);
+    }
+  });
+
+  it('is forgotten after a success', () => {
+    const clock = new FakeClock();
+    const ejection = new Ejection(clock);
+    fail(ejection, 5);
+    ejection.start();
+    clock.advance(2_000);
+    ejection.record(false);
+    expect(fail(ejection, 5).at(-1)).toBe(true);
+    expect(ejection.start()).toBe(2_000);
+  });
+});
+
+describe('the ramp of a newcomer', () => {
+  it('goes from a tenth to the whole in a straight line', () => {
+    const clock = new FakeClock();
+    const ramp = new SlowStart(clock, 5_000);
+    const factors = [0, 1_000, 1_500, 2_500].map((pause) => {
+      clock.advance(pause);
+      return ramp.factor;
+    });
+    expect(factors).toEqual([0.1, 0.2, 0.5, 1]);
+    expect(ramp.over).toBe(true);
   });
 });

@@ -1,0 +1,96 @@
+import { Client, type ClientReadableStream, type ServiceError, credentials, status } from '@grpc/grpc-js';
+import { Backoff } from '../etcd/backoff.js';
+import type { Clock } from '../etcd/clock.js';
+import type { SubchannelInterface } from './grpc-experimental.js';
+
+const WATCH = '/grpc.health.v1.Health/Watch';
+
+/** `HealthCheckResponse.ServingStatus`. */
+const SERVING = 1;
+
+/**
+ * Follows `grpc.health.v1` of one instance over its own connection. It serves once it says so; a server without the health
+ * service serves; a broken stream does not, and is opened again (gRFC A17).
+ */
+export class HealthWatch {
+  readonly #service: string;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #changed: () => void;
+  readonly #backoff = new Backoff({ first: 200, most: 5_000 });
+  #stream: ClientReadableStream<number> | undefined;
+  #cancelRetry: (() => void) | undefined;
+  #serving = false;
+  #closed = false;
+
+  /**
+   * @param channel that reaches the one instance
+   * @param service to ask for, `''` for the server as a whole
+   * @param changed called when {@link serving} has changed
+   */
+  constructor(
+    channel: ReturnType<SubchannelInterface['getChannel']>,
+    service: string,
+    clock: Clock,
+    changed: () => void,
+  ) {
+    this.#service = service;
+    this.#clock = clock;
+    this.#changed = changed;
+    this.#client = new Client('', credentials.createInsecure(), {
+      channelOverride: channel,
+    });
+    this.#open();
+  }
+
+  get serving(): boolean {
+    return this.#serving;
+  }
+
+  /** Ends the stream; the channel is somebody else's. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry?.();
+    this.#stream?.cancel();
+  }
+
+  #open(): void {
+    const stream = this.#client.makeServerStreamRequest(WATCH, encodeRequest, decodeResponse, this.#service);
+    this.#stream = stream;
+    stream.on('data', (servingStatus: number) => {
+      this.#backoff.reset();
+      this.#become(servingStatus === SERVING);
+    });
+    stream.on('error', (error: ServiceError) => this.#onEnd(error.code));
+  }
+
+  #onEnd(code: status): void {
+    if (this.#closed) return;
+    this.#become(code === status.UNIMPLEMENTED);
+    if (code === status.UNIMPLEMENTED) return;
+    this.#cancelRetry = this.#clock.after(this.#backoff.next(), () => this.#open());
+  }
+
+  #become(serving: boolean): void {
+    if (this.#closed || serving === this.#serving) return;
+    this.#serving = serving;
+    this.#changed();
+  }
+}
+
+/** `message HealthCheckRequest { string service = 1; }` */
+export function encodeRequest(service: string): Buffer {
+  const name = Buffer.from(service);
+  if (name.length === 0) return Buffer.alloc(0);
+  const length: number[] = [];
+  for (let left = name.length; ; left >>>= 7) {
+    length.push(left > 127 ? (left & 127) | 128 : left);
+    if (left <= 127) break;
+  }
+  return Buffer.concat([Buffer.from([0x0a, ...length]), name]);
+}
+
+/** `message HealthCheckResponse { ServingStatus status = 1; }`; 0, unknown, is what an empty message says. */
+export function decodeResponse(bytes: Buffer): number {
+  return bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0;
+}
