@@ -22,7 +22,7 @@ import { SelfRegistration } from './registry/self-registration.js';
  * How long the rooms, and after them the connection, may take to close when etcd does not answer, in ms. With the 500 ms
  * of the drain mark that is less than the 2 s within which a stopped application ends.
  */
-const CLOSE_LIMIT = 600;
+const CLOSE_LIMIT = 400;
 
 export interface CoordConnectOptions extends CoordOptions {
   readonly service: ServiceOptions;

@@ -1,0 +1,57 @@
+import { describe, expect, it, vi } from 'vitest';
+import { etcdKinds } from '../integration/etcd-kinds.js';
+import { isAlive, NodeProcess } from './run-node.js';
+
+const demo = 'sample-app/dist/demo/main.js';
+
+/** The processes that the demo says it started. */
+function fleetOf(output: string): number[] {
+  const line = /the fleet is up: (.*)/.exec(output)?.[1] ?? '';
+  return [...line.matchAll(/\((\d+)\)/g)].map(([, pid]) => Number(pid));
+}
+
+describe.each(await etcdKinds())('the demo on etcd (%s)', (kind) => {
+  it('plays its six steps, ends with 0 in under a minute and leaves nothing running', async () => {
+    const from = performance.now();
+    const { code, output } = await new NodeProcess([demo], { env: { IM_ETCD: kind }, limit: 100_000 }).ended;
+    expect(output).not.toContain('FAILED');
+    expect(output).toContain('Everything held.');
+    expect(output).toContain(`etcd: ${kind}`);
+    expect(code).toBe(0);
+    expect(performance.now() - from).toBeLessThan(60_000);
+    expect(fleetOf(output)).toHaveLength(5);
+    expect(fleetOf(output).filter(isAlive)).toEqual([]);
+  });
+});
+
+describe('npm start', () => {
+  const start = () => new NodeProcess([demo, '--stay'], { env: { IM_ETCD: 'embedded' } });
+
+  it('leaves the fleet running and says what to try; Ctrl-C ends all of it with 0', async () => {
+    const running = start();
+    const [, url] = await running.prints(/curl (http:\S+)\/users\/1/);
+    const user = (await (await fetch(`${url}/users/1`)).json()) as { name: string };
+    expect(user.name).toBe('Barbara');
+    running.kill('SIGINT');
+    const { code, output } = await running.ended;
+    expect(code).toBe(0);
+    expect(fleetOf(output)).toHaveLength(5);
+    expect(fleetOf(output).filter(isAlive)).toEqual([]);
+  });
+
+  it('takes its fleet along when it is killed and cannot say so', async () => {
+    const running = start();
+    await running.prints(/Ctrl-C stops the fleet/);
+    const fleet = fleetOf(running.output);
+    expect(fleet.filter(isAlive)).toHaveLength(5);
+    running.kill('SIGKILL');
+    await running.ended;
+    await vi.waitFor(() => expect(fleet.filter(isAlive)).toEqual([]), 10_000);
+  });
+
+  it('refuses a flag that it does not have, with 2', async () => {
+    const { code, output } = await new NodeProcess([demo, '--forever']).ended;
+    expect(code).toBe(2);
+    expect(output).toContain('usage: npm run demo');
+  });
+});

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { freePorts } from '../../lib/testing/free-port.js';
+import { etcdKinds, startEtcdOf } from '../integration/etcd-kinds.js';
+import { TriedApp } from './tried-app.js';
+
+/** The promise is 2 s for app.close() and the end of the process together. */
+const promised = 2_000;
+
+describe.each(await etcdKinds())(
+  'an application that holds a lock, a watch and a registration, on etcd (%s)',
+  (kind) => {
+    it('ends by itself within 2 s of app.close()', async () => {
+      const etcd = await startEtcdOf(kind);
+      const [port = 0] = await freePorts(1);
+      const app = new TriedApp({ endpoints: etcd.endpoints, port });
+      await app.says('up');
+      const { code, ms, output } = await app.close();
+      await etcd.stop();
+      expect(output).toContain('"what":"closed"');
+      expect(code).toBe(0);
+      expect(ms).toBeLessThan(promised);
+    });
+
+    it('ends by itself within 2 s of app.close() when etcd is gone', async () => {
+      const etcd = await startEtcdOf(kind);
+      const [port = 0] = await freePorts(1);
+      const app = new TriedApp({ endpoints: etcd.endpoints, port });
+      await app.says('up');
+      await etcd.stop();
+      const { code, ms, output } = await app.close();
+      expect(output).toContain('"what":"closed"');
+      expect(code).toBe(0);
+      expect(ms).toBeLessThan(promised);
+    });
+
+    it('ends by itself within 2 s of app.close() when etcd hangs', async () => {
+      const etcd = await startEtcdOf(kind);
+      const app = new TriedApp({ endpoints: etcd.endpoints });
+      await app.says('up');
+      if (etcd.embedded) etcd.embedded.faults.stall();
+      else etcd.process?.pause();
+      const { code, ms, output } = await app.close();
+      await etcd.stop();
+      expect(output).toContain('"what":"closed"');
+      expect(code).toBe(0);
+      expect(ms).toBeLessThan(promised);
+    });
+  },
+);
