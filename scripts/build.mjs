@@ -27,7 +27,9 @@ async function filesIn(path) {
 }
 
 async function fingerprint(folders, files) {
-  const all = [...(await Promise.all(folders.map(filesIn))).flat(), ...files].sort((a, b) => (a < b ? -1 : 1));
+  const all = [...(await Promise.all(folders.map(filesIn))).flat(), ...files].sort((a, b) =>
+    a < b ? -1 : 1,
+  );
   const contents = await Promise.all(all.map((file) => readFile(file)));
   const hash = createHash('sha256').update(process.version);
   for (const [index, file] of all.entries()) {

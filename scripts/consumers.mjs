@@ -51,7 +51,7 @@ function run(command, commandArgs, cwd) {
     const child = spawn(command, commandArgs, { cwd, stdio: 'inherit', detached: true });
     const limit = setTimeout(() => {
       process.stdout.write(`  stopped after 180 s: ${command} ${commandArgs.join(' ')}\n`);
-      process.kill(-child.pid, 'SIGKILL');
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
     }, 180_000);
     child.once('error', () => resolve(127));
     child.once('exit', (code) => {

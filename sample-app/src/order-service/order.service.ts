@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ClogService, currentLock, InjectClog, InjectConfig, type LiveConfig, WithLock } from 'im-infra';
+import { type ClogService, currentLock, InjectClog, InjectConfig, type LiveConfig, WithLock } from 'im-infra';
 import { type PlaceOrderRequest } from '../shared/order.messages.js';
 import { type Shop, shopConfig } from '../shared/shop.config.js';
 import { Warehouse } from './warehouse.js';

@@ -1,6 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
-import { ClogService, InjectClog, InjectConfig, type LiveConfig } from 'im-infra';
+import { type ClogService, InjectClog, InjectConfig, type LiveConfig } from 'im-infra';
 import { SETTINGS } from '../shared/infra.module.js';
 import { type Settings } from '../shared/settings.js';
 import { type Shop, shopConfig } from '../shared/shop.config.js';

@@ -22,7 +22,7 @@ describe('the command line', () => {
     expect(io.out).toBe('');
   });
 
-  it.each(['dev', 'services'])('%s explains itself with 0', async (name) => {
+  it.each(['config', 'dev', 'locks', 'services'])('%s explains itself with 0', async (name) => {
     const io = recordedIo();
     expect(await runCommandLine([name, '--help'], io)).toBe(0);
     expect(io.out).toContain(`im-infra ${name}`);
