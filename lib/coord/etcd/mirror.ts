@@ -8,9 +8,11 @@ import type { CoordLogger } from './coord-logger.js';
 import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeyRange } from './kv.js';
-import { isSameHistory, listRange } from './range-list.js';
+import type { NewestReader } from './newest-reader.js';
+import { listRange } from './range-list.js';
 import { ResumePoint } from './resume-point.js';
 import { RpcFailure } from './rpc-failure.js';
+import { isSameHistory } from './same-history.js';
 import { type Change, type Snapshot, SnapshotMap } from './snapshot-map.js';
 import { Waiters } from './waiters.js';
 import type { WatchEnd, WatchEvent, WatchHub } from './watch-hub.js';
@@ -33,6 +35,7 @@ export interface MirrorOptions {
 export interface MirrorDeps {
   readonly connection: Connection;
   readonly hubOf: (generation: Generation) => WatchHub;
+  readonly newestOf: (generation: Generation) => NewestReader;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: CoordLogger;
@@ -168,7 +171,8 @@ export class Mirror {
   async #resumable(generation: Generation): Promise<boolean> {
     if (!this.#resume.known || this.#clusterId !== generation.clusterId) return false;
     const { entries } = this.#map;
-    return isSameHistory(generation, this.#range, this.#resume.next - 1n, entries, this.#call);
+    const reader = this.#deps.newestOf(generation);
+    return isSameHistory(generation, reader, this.#range, this.#resume.next - 1n, entries, this.#call);
   }
 
   async #list(generation: Generation): Promise<void> {

@@ -1,6 +1,6 @@
 import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
-import type { KeyRange, KeyValue, RangeQuery, RangeResult } from './kv.js';
+import type { KeyRange, KeyValue } from './kv.js';
 import { RpcFailure } from './rpc-failure.js';
 import { decodeRange, encodeRange } from './wire.js';
 
@@ -9,7 +9,7 @@ const PAGE_BYTES = 4 * 1024 * 1024;
 /** A list that was overtaken by compaction this often is given up for now: the store is compacted faster than it reads. */
 const RESTARTS = 5;
 
-type ReadOptions = Required<Pick<CallOptions, 'timeout'>> & Pick<CallOptions, 'signal'>;
+export type ReadOptions = Required<Pick<CallOptions, 'timeout'>> & Pick<CallOptions, 'signal'>;
 
 /**
  * Reads a whole range as it was at one revision, in pages: a page of 1,000 keys first, then as many as make about 4 MiB,
@@ -49,7 +49,11 @@ async function listPages(
   for (;;) {
     const limit = pageSize ?? (kvs.length === 0 ? FIRST_PAGE : pageOf(bytes / kvs.length));
     const query = { ...range, key, limit, ...(revision !== undefined && { revision }) };
-    const page = await readRange(generation, query, options);
+    const request = encodeRange(query);
+    const { timeout, signal } = options;
+    const page = decodeRange(
+      await generation.unary((rpc, wire) => rpc.kv.range(request, wire), timeout, signal),
+    );
     revision ??= page.revision;
     for (const kv of page.kvs) {
       kvs.push(kv);
@@ -62,47 +66,4 @@ async function listPages(
 
 function pageOf(averageBytes: number): number {
   return Math.max(10, Math.min(10_000, Math.floor(PAGE_BYTES / (averageBytes + 64))));
-}
-
-/**
- * Whether the store still has the history that `entries` were read from: at `revision` the same number of keys, and the
- * same newest one. A store that was wiped, or restored from a backup, has not; its cluster id may well be the same.
- *
- * @throws RpcFailure
- */
-export async function isSameHistory(
-  generation: Generation,
-  range: KeyRange,
-  revision: bigint,
-  entries: ReadonlyMap<string, KeyValue>,
-  options: ReadOptions,
-): Promise<boolean> {
-  const sort = { by: 'mod', order: 'desc' } as const;
-  let answer: RangeResult;
-  try {
-    answer = await readRange(generation, { ...range, revision, limit: 1, keysOnly: true, sort }, options);
-  } catch (error) {
-    const gone = error instanceof RpcFailure && /has been compacted|is a future revision/.test(error.reason);
-    if (gone) return false;
-    throw error;
-  }
-  if (answer.count !== entries.size) return false;
-  const [newest] = answer.kvs;
-  const known = newest && entries.get(newest.key);
-  return (
-    !newest || (known?.modRevision === newest.modRevision && known.createRevision === newest.createRevision)
-  );
-}
-
-async function readRange(
-  generation: Generation,
-  query: RangeQuery,
-  { timeout, signal }: ReadOptions,
-): Promise<RangeResult> {
-  const response = await generation.unary(
-    (rpc, wire) => rpc.kv.range(encodeRange(query), wire),
-    timeout,
-    signal,
-  );
-  return decodeRange(response);
 }

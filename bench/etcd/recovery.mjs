@@ -1,0 +1,160 @@
+// How long a fault is felt: a cut connection to a healthy server, a killed and a frozen member of three.
+// Usage: npm run build && node bench/etcd/recovery.mjs [--rounds 9]
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Etcd3 } from 'etcd3';
+import { resolveCoordOptions } from '../../dist/esm/coord/coord.options.js';
+import { EtcdClient } from '../../dist/esm/coord/etcd/etcd.client.js';
+import { EtcdProcess, FaultProxy } from '../../dist/esm/testing/index.js';
+import { freePorts } from '../../dist/esm/testing/free-port.js';
+import { quantile } from '../support/rounds.mjs';
+
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } } });
+const rounds = Number(values.rounds);
+
+const open = (endpoints, logger) =>
+  EtcdClient.create(
+    resolveCoordOptions({ endpoints, progressInterval: '500ms', progressTimeout: '500ms' }).etcd,
+    { logger },
+  );
+
+function report(name, figures) {
+  const at = (share) => `${Math.round(quantile(figures, share))} ms`;
+  console.log(`  ${name.padEnd(60)} p50 ${at(0.5).padStart(8)}   most ${at(1).padStart(8)}`);
+}
+
+async function until(condition) {
+  const started = performance.now();
+  while (!condition()) {
+    if (performance.now() - started > 60_000) throw new Error('no recovery within a minute');
+    await sleep(1);
+  }
+}
+
+/** From the cut to the first answer, and to the moment at which every watch is proven alive again. */
+async function cuts(etcd, watches, sessions) {
+  const proxy = await FaultProxy.start({ target: etcd.endpoint });
+  const client = open([proxy.endpoint]);
+  await client.ready();
+  for (let index = 0; index < sessions; index++) await client.sessions(2_000 * (index + 3)).acquire();
+  const mirrors = Array.from({ length: watches }, (_, index) => client.mirror({ key: `cut/${index}` }));
+  await Promise.all(mirrors.map((mirror) => mirror.ready({ timeout: 30_000 })));
+  await until(() => mirrors.every((mirror) => mirror.staleFor() === 0));
+  const answers = [];
+  const live = [];
+  for (let round = 0; round < rounds; round++) {
+    await sleep(1_500);
+    const started = performance.now();
+    proxy.cut();
+    await client.range({ key: 'health' });
+    answers.push(performance.now() - started);
+    await until(() => mirrors.every((mirror) => mirror.staleFor() === 0));
+    live.push(performance.now() - started);
+  }
+  report(`cut, ${watches} watches, ${sessions} leases: first answer`, answers);
+  if (watches > 0) report(`cut, ${watches} watches, ${sessions} leases: every watch alive`, live);
+  await client.close();
+  await proxy.close();
+}
+
+/** The same cut with etcd3's own watchers and leases. */
+async function cutsOfEtcd3(etcd, watches, leases) {
+  const proxy = await FaultProxy.start({ target: etcd.endpoint });
+  const client = new Etcd3({ hosts: proxy.endpoint });
+  const held = Array.from({ length: leases }, () => client.lease(10));
+  for (const lease of held) await lease.on('lost', () => undefined).grant();
+  for (let index = 0; index < watches; index++) await client.watch().key(`cut/${index}`).create();
+  const answers = [];
+  for (let round = 0; round < 3; round++) {
+    await sleep(6_000);
+    const started = performance.now();
+    proxy.cut();
+    for (;;) {
+      try {
+        await client.get('health');
+        break;
+      } catch {
+        await sleep(5);
+      }
+    }
+    answers.push(performance.now() - started);
+  }
+  report(`cut, ${watches} watches, ${leases} leases: first answer, etcd3`, answers);
+  for (const lease of held) lease.release();
+  client.close();
+  await proxy.close();
+}
+
+async function cluster() {
+  const peers = await freePorts(3);
+  const initial = peers.map((port, index) => `m${index}=http://127.0.0.1:${port}`).join();
+  const members = await Promise.all(
+    peers.map((port, index) => {
+      const url = `http://127.0.0.1:${port}`;
+      const args = [
+        `--name=m${index}`,
+        `--initial-cluster=${initial}`,
+        `--listen-peer-urls=${url}`,
+        `--initial-advertise-peer-urls=${url}`,
+      ];
+      return EtcdProcess.start({ waitHealthy: false, args });
+    }),
+  );
+  await Promise.all(members.map((member) => member.healthy()));
+  return members;
+}
+
+/** From the fault to the first answered read, the first write seen by a mirror, and the renewal of the lease. */
+async function strikes(fault) {
+  const figures = { read: [], event: [], renewal: [] };
+  for (let round = 0; round < Math.min(rounds, 5); round++) {
+    const members = await cluster();
+    let inUse;
+    const note = (message, fields) => {
+      if (message === 'etcd connected') inUse = fields.endpoint;
+    };
+    const quiet = () => undefined;
+    const endpoints = members.map(({ endpoint }) => endpoint);
+    const client = open(endpoints, { trace: quiet, debug: quiet, info: note, warn: quiet, error: quiet });
+    await client.ready();
+    const mirror = client.mirror({ key: 'struck' });
+    await mirror.ready();
+    const session = await client.sessions(6_000).acquire();
+    const struck = members.find(({ endpoint }) => endpoint === inUse);
+    const others = open(endpoints.filter((endpoint) => endpoint !== inUse));
+    await others.ready();
+    await sleep(1_000);
+    const before = session.remaining();
+    const started = performance.now();
+    if (fault === 'SIGKILL') await struck.kill('SIGKILL');
+    else struck.pause();
+    const since = () => performance.now() - started;
+    await Promise.all([
+      client.range({ key: 'struck' }, { timeout: 30_000 }).then(() => figures.read.push(since())),
+      (async () => {
+        await others.commit(
+          { success: [{ put: { key: 'struck', value: '' } }] },
+          { timeout: 30_000, idempotent: true },
+        );
+        await until(() => mirror.snapshot().entries.size === 1);
+        figures.event.push(since());
+      })(),
+      until(() => session.remaining() > before - since() + 500).then(() => figures.renewal.push(since())),
+    ]);
+    await Promise.all([client.close(), others.close()]);
+    await Promise.all(members.map((member) => member.stop()));
+  }
+  report(`${fault} of the member in use, 3 members: first read`, figures.read);
+  report(`${fault} of the member in use, 3 members: next event`, figures.event);
+  report(`${fault} of the member in use, 3 members: lease renewed`, figures.renewal);
+}
+
+console.log('recovery, from the fault on');
+const etcd = await EtcdProcess.start();
+await cuts(etcd, 0, 0);
+await cuts(etcd, 1, 1);
+await cuts(etcd, 1_000, 20);
+await cutsOfEtcd3(etcd, 1, 1);
+await etcd.stop();
+await strikes('SIGKILL');
+await strikes('SIGSTOP');
