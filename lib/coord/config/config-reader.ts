@@ -62,7 +62,8 @@ export class ConfigReader {
     }
     const decoded = this.#decoder.decode(entry, codec);
     if (decoded.issues) throw new ConfigInvalidError(key, decoded.issues);
-    const result = await validate(options.schema, decoded.value);
+    const judged = validate(options.schema, decoded.value);
+    const result = judged instanceof Promise ? await judged : judged;
     if (result.issues) throw new ConfigInvalidError(key, result.issues);
     return { value: deepFreeze(result.value), version: entry.modRevision };
   }
@@ -88,6 +89,8 @@ export class ConfigReader {
   async #entry(key: string, options: ReadOptions): Promise<KeyValue | undefined> {
     const scope = options.linearizable ? undefined : this.#scopes.standing(key);
     if (scope) {
+      // Nothing to wait for, as nearly always: two promises less.
+      if (scope.isCurrent(key)) return scope.state.entries.get(key);
       await scope.ready([key], options);
       if (await scope.caughtUp(OWN_WRITE_WAIT)) return scope.state.entries.get(key);
     }

@@ -87,6 +87,11 @@ export class ConfigScope {
     return origin === 'etcd' || (known?.has(name) ?? false);
   }
 
+  /** Whether the state says what `name` is, and holds all own writes. */
+  isCurrent(name: string): boolean {
+    return this.knows(name) && this.#state.revision >= this.#owed;
+  }
+
   /** Resolves when the state speaks for all of `names`: by etcd's list, or by a snapshot that was adopted. */
   async ready(names: readonly string[], options?: CallOptions): Promise<void> {
     const isKnown = (): boolean => names.every((name) => this.knows(name));

@@ -50,7 +50,7 @@ export class ConfigCenter {
    * Rejects with `ConfigNotFoundError`, `ConfigInvalidError` or, when it cannot be known in time, `CoordUnavailableError`.
    */
   async get<T = unknown>(key: string, options: GetOptions<T> = {}): Promise<T> {
-    return (await this.getWithVersion(key, options)).value;
+    return (await this.#parts.reader.get(this.#key(key), options)).value;
   }
 
   /** The value and its version (mod revision), for {@link compareAndSet}. */
