@@ -3,6 +3,7 @@ import type { Clock } from '../etcd/clock.js';
 import type { Candidate } from '../registry/balancing/candidate.js';
 import { Ejection } from '../registry/balancing/ejection.js';
 import { InFlightCost } from '../registry/balancing/in-flight-cost.js';
+import { Liveness } from '../registry/balancing/liveness.js';
 import { SlowStart } from '../registry/balancing/slow-start.js';
 import { weightOf } from '../registry/instance-traits.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
@@ -22,6 +23,9 @@ import { HealthWatch } from './health-watch.js';
 /** The statuses that speak against the instance rather than against the call. */
 const FAILURES: ReadonlySet<number> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]);
 
+/** The statuses that a call can end with without a word from the instance. */
+const SILENT: ReadonlySet<number> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED]);
+
 export interface BackendDeps {
   readonly clock: Clock;
   readonly helper: ChannelControlHelper;
@@ -31,6 +35,8 @@ export interface BackendDeps {
   readonly joins: boolean;
   /** Called when the connection's or the health service's state has changed. */
   readonly changed: (backend: Backend, error: string | null) => void;
+  /** Called when a call starts and none was under way. */
+  readonly active: () => void;
   /** Called when calls to it have failed often enough to set it aside. */
   readonly failing: (backend: Backend) => void;
 }
@@ -39,6 +45,7 @@ export interface BackendDeps {
 export class Backend implements Candidate {
   instance: ServiceInstance;
   readonly ejection: Ejection;
+  readonly liveness: Liveness;
   readonly #deps: BackendDeps;
   readonly #leaf: LeafLoadBalancer;
   readonly #cost: InFlightCost;
@@ -53,6 +60,7 @@ export class Backend implements Candidate {
     this.instance = instance;
     this.#deps = deps;
     this.ejection = new Ejection(deps.clock);
+    this.liveness = new Liveness(deps.clock);
     this.#cost = new InFlightCost(deps.clock);
     const { helper, options } = deps;
     const endpoint: Endpoint = { addresses: [{ host: instance.address, port: instance.port }] };
@@ -72,6 +80,16 @@ export class Backend implements Candidate {
   /** Connected, and as far as it says itself it serves. */
   get ready(): boolean {
     return this.state === connectivityState.READY && (this.#health?.serving ?? true);
+  }
+
+  /** A channel to this instance alone, for questions of our own; `undefined` while it is not connected. */
+  get channel(): ReturnType<SubchannelInterface['getChannel']> | undefined {
+    return this.state === connectivityState.READY ? this.#subchannel?.getChannel() : undefined;
+  }
+
+  /** Ready, answering, and not set aside. */
+  get well(): boolean {
+    return this.ready && !this.liveness.stalled && !this.ejection.active;
   }
 
   /** Why it gets no calls; `undefined` if it does. */
@@ -120,6 +138,7 @@ export class Backend implements Candidate {
       ...this.#result,
       onCallStarted: () => {
         since = this.#cost.begin();
+        this.#onCallStarted();
       },
       onCallEnded: (code) => {
         if (since !== undefined) this.#cost.end(since, FAILURES.has(code));
@@ -137,11 +156,21 @@ export class Backend implements Candidate {
   /** The same object for all calls while the connection lasts: a call costs no allocation here. */
   #prepare(args: PickArgs): PickResult {
     const result = this.#leaf.getPicker().pick(args);
-    if (!this.#deps.plan.ejection || result.pickResultType !== PickResultType.COMPLETE) return result;
-    return { ...result, onCallEnded: (code: status) => this.#onCallEnded(code) };
+    if (result.pickResultType !== PickResultType.COMPLETE) return result;
+    return {
+      ...result,
+      onCallStarted: () => this.#onCallStarted(),
+      onCallEnded: (code: status) => this.#onCallEnded(code),
+    };
+  }
+
+  #onCallStarted(): void {
+    if (this.liveness.inFlight === 0) this.#deps.active();
+    this.liveness.begin();
   }
 
   #onCallEnded(code: status): void {
+    this.liveness.end(!SILENT.has(code));
     if (this.#deps.plan.ejection && this.ejection.record(FAILURES.has(code))) this.#deps.failing(this);
   }
 

@@ -17,6 +17,7 @@ import {
   UnavailablePicker,
 } from './grpc-experimental.js';
 import type { BalancerReport, Explains } from './balancer-report.js';
+import { StallWatch } from './stall-watch.js';
 import { SELECTION, type Selection } from './selection.js';
 
 /** How often the weight of a newcomer is read again, in ms. */
@@ -40,6 +41,11 @@ export class Balancer implements LoadBalancer, Explains {
   #current: connectivityState = IDLE;
   #lastError = '';
   #note = '';
+  readonly #stalls = new StallWatch(
+    this.#clock,
+    () => this.#backends.values(),
+    () => this.#publish(),
+  );
   readonly #timers = new Set<() => void>();
   #ramp: (() => void) | undefined;
   #queued = false;
@@ -108,6 +114,7 @@ export class Balancer implements LoadBalancer, Explains {
   destroy(): void {
     this.#destroyed = true;
     this.#ramp?.();
+    this.#stalls.close();
     for (const cancel of this.#timers) cancel();
     this.#selection?.channel.detach(this);
     for (const backend of this.#backends.values()) backend.destroy();
@@ -126,6 +133,7 @@ export class Balancer implements LoadBalancer, Explains {
       joins,
       plan: (options[SELECTION] as Selection).plan,
       changed: (backend, error) => this.#onBackend(backend, error),
+      active: () => this.#stalls.wake(),
       failing: (backend) => this.#onFailing(backend),
     });
   }
@@ -178,7 +186,7 @@ export class Balancer implements LoadBalancer, Explains {
     this.#keepConnected(known, selection);
     const ready = known.filter((backend) => backend.ready);
     if (ready.length > 0) {
-      const well = ready.filter(({ ejection }) => !ejection.active);
+      const well = ready.filter((backend) => backend.well);
       const able = well.length > 0 ? well : ready;
       const chooser = new Chooser(selection.plan.balancing, able, known, this.#chooser);
       this.#chooser = chooser;

@@ -78,11 +78,12 @@ export interface ClientPlan {
 }
 
 /**
- * A peer that hangs during a call is dropped within 250 + 700 ms. The second figure is what a busy server, or a stall of our
- * own event loop, may take before a good connection is cut, hence the larger part.
+ * A dead connection with calls on it ends within 1 + 3 s. A hung peer gets no new calls much earlier (StallWatch); this ends
+ * the calls that it has. The second figure is what a busy server, or a stall of our own event loop, may take before a good
+ * connection is cut.
  */
-const KEEPALIVE_TIME = 250;
-const KEEPALIVE_TIMEOUT = 700;
+const KEEPALIVE_TIME = 1_000;
+const KEEPALIVE_TIMEOUT = 3_000;
 
 /** A dead instance is tried again after 0.1 s, then with growing pauses up to 3 s (grpc-js by itself: up to 2 minutes). */
 const FIRST_RECONNECT = 100;

@@ -2,6 +2,7 @@ import { Client, type ClientReadableStream, type ServiceError, credentials, stat
 import { Backoff } from '../etcd/backoff.js';
 import type { Clock } from '../etcd/clock.js';
 import type { SubchannelInterface } from './grpc-experimental.js';
+import { decodeResponse, encodeRequest } from './health-message.js';
 
 const WATCH = '/grpc.health.v1.Health/Watch';
 
@@ -76,21 +77,4 @@ export class HealthWatch {
     this.#serving = serving;
     this.#changed();
   }
-}
-
-/** `message HealthCheckRequest { string service = 1; }` */
-export function encodeRequest(service: string): Buffer {
-  const name = Buffer.from(service);
-  if (name.length === 0) return Buffer.alloc(0);
-  const length: number[] = [];
-  for (let left = name.length; ; left >>>= 7) {
-    length.push(left > 127 ? (left & 127) | 128 : left);
-    if (left <= 127) break;
-  }
-  return Buffer.concat([Buffer.from([0x0a, ...length]), name]);
-}
-
-/** `message HealthCheckResponse { ServingStatus status = 1; }`; 0, unknown, is what an empty message says. */
-export function decodeResponse(bytes: Buffer): number {
-  return bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0;
 }

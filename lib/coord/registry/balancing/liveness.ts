@@ -1,0 +1,91 @@
+import type { Clock } from '../../etcd/clock.js';
+
+/** How long calls may be under way without any of them ending before the peer is asked for a sign of life, in ms. */
+const FIRST_PATIENCE = 250;
+
+/** A peer that is busy with long calls or streams only, and answers when asked, is asked ever more seldom, up to this, in ms. */
+const LONGEST_PATIENCE = 2_000;
+
+/**
+ * Whether one peer still lives, judged by the calls it ends and by the answers to questions: it is asked only while calls
+ * are under way and none has ended for a while.
+ */
+export class Liveness {
+  readonly #clock: Clock;
+  #inFlight = 0;
+  #patience = FIRST_PATIENCE;
+  #askAt = Infinity;
+  #lastSign: number;
+  #stalled = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#lastSign = clock.now();
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** When it was last known to live, on the clock. */
+  get lastSign(): number {
+    return this.#lastSign;
+  }
+
+  /** It did not answer when it was asked, while others did. */
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
+  /** Whether it is time to ask it. */
+  get due(): boolean {
+    return this.#clock.now() >= this.#askAt;
+  }
+
+  /** Somebody watches over it: calls are under way, or it is stalled. */
+  get watched(): boolean {
+    return this.#inFlight > 0 || this.#stalled;
+  }
+
+  /** A call starts. */
+  begin(): void {
+    this.#inFlight++;
+    this.#patience = FIRST_PATIENCE;
+    this.#askAt = Math.min(this.#askAt, this.#clock.now() + FIRST_PATIENCE);
+  }
+
+  /** A call has ended with an answer, or for want of one. */
+  end(answered: boolean): void {
+    this.#inFlight--;
+    if (!answered) return;
+    const now = this.#clock.now();
+    this.#lastSign = now;
+    this.#askAt = this.#inFlight > 0 ? now + FIRST_PATIENCE : Infinity;
+    this.#stalled = false;
+  }
+
+  /** A question is on its way: until it is settled there is no other. */
+  asked(): void {
+    this.#askAt = Infinity;
+  }
+
+  /** It answered. */
+  answered(): void {
+    const now = this.#clock.now();
+    this.#lastSign = now;
+    this.#stalled = false;
+    this.#patience = Math.min(LONGEST_PATIENCE, 2 * this.#patience);
+    this.#askAt = this.#inFlight > 0 ? now + this.#patience : Infinity;
+  }
+
+  /** It did not answer. @param others whether others gave signs of life meanwhile: else it may be our own fault */
+  missed(others: boolean): void {
+    if (others) this.#stalled = true;
+    this.#askAt = this.#clock.now() + FIRST_PATIENCE;
+  }
+
+  /** We were not able to listen for a while: silence in that time means nothing. */
+  excuse(): void {
+    if (this.#inFlight > 0) this.#askAt = Math.max(this.#askAt, this.#clock.now() + FIRST_PATIENCE);
+  }
+}
