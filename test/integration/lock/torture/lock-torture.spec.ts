@@ -1,0 +1,93 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EtcdProcess } from '../../../../lib/testing/index.js';
+import { etcdKinds } from '../../etcd-kinds.js';
+import { torture } from '../../../faults/torture-settings.js';
+import { bundleWorker, type Mutation } from './bundle-worker.js';
+import { lockTorture, type LockTortureReport } from './lock-torture.js';
+
+/** Each takes one of the three things away that make the lock tell the truth. */
+const mutations: readonly (Mutation & { readonly shows: RegExp })[] = [
+  {
+    name: 'no-margin',
+    shows: /was claimed/,
+    edits: [
+      {
+        // As etcd3 does: the loss is seen only after twice the TTL.
+        file: 'lib/coord/etcd/lease-deadline.ts',
+        from: 'ttl - marginOf(ttl)',
+        to: 'ttl * 2',
+      },
+    ],
+  },
+  {
+    name: 'no-own-key',
+    shows: /was claimed .* \(taken away\)/,
+    edits: [
+      {
+        file: 'lib/coord/lock/queue-watches.ts',
+        from: "gone: () => place.end(new LockLostError('its key was deleted in etcd')),",
+        to: 'gone: () => undefined,',
+      },
+    ],
+  },
+  {
+    name: 'no-guard',
+    shows: /the guarded counter/,
+    edits: [
+      {
+        file: 'lib/coord/lock/held-lock.ts',
+        from: "return this.#place.keys.map((key) => ({ key, target: 'create', value: this.#place.revision }));",
+        to: 'return [];',
+      },
+    ],
+  },
+];
+
+describe.runIf((await etcdKinds()).includes('binary'))('locks under every fault at once', () => {
+  let folder: string;
+  let etcd: EtcdProcess;
+  beforeAll(async () => {
+    // Inside the repository, where the worker finds its packages.
+    const cache = fileURLToPath(new URL('../../../../node_modules/.cache/', import.meta.url));
+    await mkdir(cache, { recursive: true });
+    folder = await mkdtemp(`${cache}lock-torture-`);
+    etcd = await EtcdProcess.start();
+  });
+  afterAll(async () => {
+    await etcd.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const run = async (seed: number, seconds: number, mutation?: Mutation): Promise<LockTortureReport> => {
+    await etcd.wipe();
+    const script = await bundleWorker(folder, mutation);
+    const report = await lockTorture({ etcd, script, seed, seconds, ttl: 2_000, workers: 4 });
+    process.stdout.write(`lock torture${mutation ? ` (${mutation.name})` : ''}: ${JSON.stringify(report)}\n`);
+    return report;
+  };
+  const limit = (seconds: number) => ({ timeout: (seconds + 60) * 1_000 });
+
+  it.each([torture.seed, (torture.seed + 1) % 2 ** 32])(
+    'are never believed in by two, and nothing is left behind (seed %i)',
+    limit(torture.seconds),
+    async (seed) => {
+      const report = await run(seed, torture.seconds);
+      expect(report.violations).toEqual([]);
+      expect(report.acquired).toBeGreaterThan(torture.seconds / 2);
+    },
+  );
+
+  it.runIf(process.env['IM_TORTURE_MUTATIONS'] !== undefined).each(mutations)(
+    'are found out with $name',
+    limit(600),
+    async (mutation) => {
+      for (let attempt = 0; ; attempt++) {
+        const { violations } = await run((torture.seed + attempt) % 2 ** 32, torture.seconds, mutation);
+        if (violations.some((violation) => mutation.shows.test(violation))) return;
+        expect(attempt).toBeLessThan(8);
+      }
+    },
+  );
+});

@@ -1,0 +1,114 @@
+import type { Mirror } from '../../../../lib/coord/etcd/mirror.js';
+
+/** One ownership as the outside saw it; times in ns of the machine's monotonic clock. */
+export interface Ownership {
+  readonly token: bigint;
+  readonly invoked: bigint;
+  readonly returned: bigint;
+  /** When it was given back; `undefined` if it was lost before, or nobody saw it. */
+  releaseInvoked?: bigint;
+  readonly claims: bigint[];
+}
+
+/** When the key of a token went, as a direct watch saw it: never earlier than it really went. */
+export interface Departure {
+  readonly at: bigint;
+  /** Somebody deleted it, or revoked its lease: its owner can only learn of it afterwards. */
+  readonly taken: boolean;
+}
+
+export class DepartureLog {
+  readonly departures = new Map<bigint, Departure>();
+  /** Tokens whose keys the nemesis is about to take away. */
+  readonly doomed = new Set<bigint>();
+  /** Leases that the nemesis is about to revoke. */
+  readonly doomedLeases = new Set<bigint>();
+
+  constructor(mirror: Mirror) {
+    mirror.subscribe(({ changes }) => {
+      const at = process.hrtime.bigint();
+      for (const { previous, current } of changes) {
+        if (!previous || previous.createRevision === current?.createRevision) continue;
+        const token = previous.createRevision;
+        const taken = this.doomed.has(token) || this.doomedLeases.has(previous.lease);
+        this.departures.set(token, { at, taken });
+      }
+    });
+  }
+}
+
+const MS = 1_000_000n;
+
+/**
+ * Every moment at which an owner claimed to hold the lock must lie before its key went. After a key was taken away its
+ * owner may claim for `notice` ms more: until its watch has told it, or, cut off, until its session has run out.
+ */
+export function falseClaims(
+  owned: ReadonlyMap<bigint, Ownership>,
+  departures: ReadonlyMap<bigint, Departure>,
+  notice: number,
+): string[] {
+  const violations: string[] = [];
+  for (const { token, claims } of owned.values()) {
+    const departure = departures.get(token);
+    if (!departure) continue;
+    const limit = departure.at + (departure.taken ? BigInt(notice) * MS : 0n);
+    const late = claims.filter((at) => at > limit);
+    if (late.length > 0) {
+      const worst = late.reduce((a, b) => (a > b ? a : b));
+      violations.push(
+        `token ${token} was claimed ${late.length} times after its key went${departure.taken ? ' (taken away)' : ''}, ` +
+          `up to ${(worst - departure.at) / MS} ms`,
+      );
+    }
+  }
+  return violations;
+}
+
+/** No owner may claim the lock after a later owner (a higher token) has claimed it; needs no watch to be seen. */
+export function overlaps(
+  owned: ReadonlyMap<bigint, Ownership>,
+  departures: ReadonlyMap<bigint, Departure>,
+): string[] {
+  const violations: string[] = [];
+  const inOrder = [...owned.values()]
+    .filter(({ claims, token }) => claims.length > 0 && !departures.get(token)?.taken)
+    .sort((a, b) => (a.token < b.token ? -1 : 1));
+  let newest: { token: bigint; last: bigint } | undefined;
+  for (const { token, claims } of inOrder) {
+    const first = claims.reduce((a, b) => (a < b ? a : b));
+    const last = claims.reduce((a, b) => (a > b ? a : b));
+    if (newest && first < newest.last) {
+      violations.push(
+        `token ${token} was claimed ${(newest.last - first) / MS} ms before token ${newest.token} ended`,
+      );
+    }
+    if (!newest || last > newest.last) newest = { token, last };
+  }
+  return violations;
+}
+
+/**
+ * Whether the history of acquisitions and releases is that of one mutex (M. Herlihy, J. Wing, "Linearizability", 1990).
+ * Tokens fix the order of the ownerships, so that a search is not needed: acquisitions take effect in that order, each
+ * between its call and its answer, and a release before the next acquisition. A release that nobody saw (crash, loss)
+ * may have taken effect at any time. Returns the first ownership that cannot be placed.
+ */
+export function linearizability(
+  owned: ReadonlyMap<bigint, Ownership>,
+  departures: ReadonlyMap<bigint, Departure>,
+): string | undefined {
+  let point = 0n;
+  for (const { token, invoked, returned, releaseInvoked } of [...owned.values()].sort((a, b) =>
+    a.token < b.token ? -1 : 1,
+  )) {
+    point = point > invoked ? point : invoked;
+    if (point > returned) {
+      return `the acquisition of token ${token} returned ${(point - returned) / MS} ms before it can have taken effect`;
+    }
+    // The release takes effect as early as it may; without one seen, right after the acquisition.
+    if (releaseInvoked !== undefined && releaseInvoked > point && !departures.get(token)?.taken)
+      point = releaseInvoked;
+  }
+  return undefined;
+}

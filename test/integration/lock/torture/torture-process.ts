@@ -1,0 +1,115 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FaultProxy } from '../../../../lib/testing/index.js';
+import type { FencedResource } from './fenced-resource.js';
+import type { Ownership } from './ownership-history.js';
+import type { Answer, Report, WorkerSettings } from './torture-protocol.js';
+
+export interface Tally {
+  readonly owned: Map<bigint, Ownership>;
+  readonly guarded: { written: number; refused: number; unknown: number };
+  readonly resource: FencedResource;
+  failed: number;
+  /** Workers that ended by themselves, with an error. */
+  crashed: number;
+  claims: number;
+  /** When somebody was last heard to own the lock, in ms of `performance.now()`. */
+  lastSeen: number;
+}
+
+/** One worker process behind a proxy of its own. */
+export class TortureProcess {
+  readonly proxy: FaultProxy;
+  readonly #script: string;
+  readonly #settings: WorkerSettings;
+  readonly #tally: Tally;
+  #child: ChildProcess;
+  #closed: Promise<unknown>;
+
+  private constructor(script: string, settings: WorkerSettings, proxy: FaultProxy, tally: Tally) {
+    this.#script = script;
+    this.#settings = settings;
+    this.proxy = proxy;
+    this.#tally = tally;
+    [this.#child, this.#closed] = this.#spawn();
+  }
+
+  static async start(
+    script: string,
+    target: string,
+    settings: Omit<WorkerSettings, 'endpoint'>,
+    tally: Tally,
+  ): Promise<TortureProcess> {
+    const proxy = await FaultProxy.start({ target });
+    return new TortureProcess(script, { ...settings, endpoint: proxy.endpoint }, proxy, tally);
+  }
+
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  block(ms: number): void {
+    if (this.#child.connected) this.#child.send({ type: 'block', ms });
+  }
+
+  async restart(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#closed;
+    [this.#child, this.#closed] = this.#spawn();
+  }
+
+  /** Lets the tasks finish; kills the process if they do not within `limit` ms, and says so. */
+  async stop(limit: number): Promise<boolean> {
+    if (this.#child.connected) this.#child.send({ type: 'stop' });
+    const ended = await Promise.race([this.#closed.then(() => true), sleep(limit, false, { ref: false })]);
+    this.#child.kill('SIGKILL');
+    await this.#closed;
+    await this.proxy.close();
+    return ended;
+  }
+
+  #spawn(): [ChildProcess, Promise<unknown>] {
+    const child = fork(this.#script, [JSON.stringify(this.#settings)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [],
+    });
+    child.on('message', (report: Report) => this.#receive(report, child));
+    child.on('exit', (code) => (this.#tally.crashed += code === null || code === 0 ? 0 : 1));
+    return [child, once(child, 'exit')];
+  }
+
+  #receive(report: Report, child: ChildProcess): void {
+    const { owned, guarded, resource } = this.#tally;
+    if (report.type === 'acquired') {
+      const token = BigInt(report.token);
+      owned.set(token, {
+        token,
+        invoked: BigInt(report.invoked),
+        returned: BigInt(report.returned),
+        claims: [],
+      });
+      this.#tally.lastSeen = performance.now();
+    } else if (report.type === 'claims') {
+      owned.get(BigInt(report.token))?.claims.push(...report.at.map(BigInt));
+      this.#tally.claims += report.at.length;
+      this.#tally.lastSeen = performance.now();
+    } else if (report.type === 'released') {
+      const ownership = owned.get(BigInt(report.token));
+      if (ownership) ownership.releaseInvoked = BigInt(report.invoked);
+    } else if (report.type === 'guarded') {
+      guarded[report.outcome]++;
+    } else if (report.type === 'resource') {
+      const token = BigInt(report.token);
+      const result = report.action === 'read' ? resource.read(token) : resource.write(token, report.value!);
+      const answer: Answer = { type: 'answer', call: report.call, ...result };
+      if (child.connected) child.send(answer, () => undefined);
+    } else if (report.type === 'failed') {
+      this.#tally.failed++;
+    }
+  }
+}

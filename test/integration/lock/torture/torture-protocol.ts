@@ -1,0 +1,37 @@
+export interface WorkerSettings {
+  readonly worker: number;
+  readonly endpoint: string;
+  readonly ttl: number;
+  readonly key: string;
+  /** The key in etcd that is written under the lock's guard. */
+  readonly counter: string;
+  /** How many tasks of the process want the lock. */
+  readonly tasks: number;
+}
+
+/** What a worker tells. Times are `process.hrtime.bigint()` in text: one clock for all processes of the machine. */
+export type Report =
+  | { readonly type: 'acquired'; readonly token: string; readonly invoked: string; readonly returned: string }
+  /** Only of a lock that was held to the end. */
+  | { readonly type: 'released'; readonly token: string; readonly invoked: string }
+  | { readonly type: 'claims'; readonly token: string; readonly at: readonly string[] }
+  | { readonly type: 'guarded'; readonly outcome: 'written' | 'refused' | 'unknown' }
+  | { readonly type: 'failed' }
+  | { readonly type: 'closed' }
+  | {
+      readonly type: 'resource';
+      readonly call: number;
+      readonly token: string;
+      readonly action: 'read' | 'write';
+      readonly value?: number;
+    };
+
+/** The answer of the fenced resource: refused, or the value. */
+export interface Answer {
+  readonly type: 'answer';
+  readonly call: number;
+  readonly ok: boolean;
+  readonly value: number;
+}
+
+export type Command = { readonly type: 'block'; readonly ms: number } | { readonly type: 'stop' };

@@ -1,0 +1,126 @@
+/**
+ * One process that wants the lock again and again. Run as a child: it reports what it believes, with times of the clock
+ * that all processes of a machine share, and asks its parent for the fenced resource.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { resolveCoordOptions } from '../../../../lib/coord/coord.options.js';
+import { silentLogger } from '../../../../lib/coord/etcd/coord-logger.js';
+import { EtcdClient } from '../../../../lib/coord/etcd/etcd.client.js';
+import type { Lock } from '../../../../lib/coord/lock/lock.js';
+import { LockService } from '../../../../lib/coord/lock/lock.service.js';
+import { OutcomeUnknownError } from '../../../../lib/errors/outcome-unknown.error.js';
+import { resolveService } from '../../../../lib/options/service.js';
+import type { Answer, Command, Report, WorkerSettings } from './torture-protocol.js';
+
+const settings = JSON.parse(process.argv[2]!) as WorkerSettings;
+const { endpoint, ttl, key, counter, tasks, worker } = settings;
+const coord = resolveCoordOptions({ endpoints: [endpoint], requestTimeout: 2_000, dialTimeout: 1_000 });
+const client = EtcdClient.create(coord.etcd);
+const locks = new LockService({
+  client,
+  service: resolveService({ name: `worker-${worker}` }),
+  logger: silentLogger,
+  prefixes: coord.prefixes,
+});
+
+const now = (): string => process.hrtime.bigint().toString();
+const send = (report: Report): void => void process.send?.(report);
+const answers = new Map<number, (answer: Answer) => void>();
+let calls = 0;
+let stopping = false;
+
+process.on('message', (message: Answer | Command) => {
+  if (message.type === 'answer') {
+    answers.get(message.call)?.(message);
+    answers.delete(message.call);
+  } else if (message.type === 'block') {
+    const end = performance.now() + message.ms;
+    while (performance.now() < end);
+  } else {
+    stopping = true;
+  }
+});
+const orphaned = (): never => process.exit(1);
+process.on('disconnect', orphaned);
+
+function resource(
+  request: { action: 'read' } | { action: 'write'; value: number },
+  token: bigint,
+): Promise<Answer> {
+  const call = calls++;
+  return new Promise((resolve) => {
+    answers.set(call, resolve);
+    send({ type: 'resource', call, token: token.toString(), ...request });
+  });
+}
+
+/** Claims to hold the lock for a while, many times a second. The time is taken before the clock is asked. */
+async function work(lock: Lock, ms: number): Promise<void> {
+  const token = lock.fencingToken.toString();
+  const end = performance.now() + ms;
+  let claims: string[] = [];
+  do {
+    const at = now();
+    if (!lock.isHeld()) break;
+    claims.push(at);
+    if (claims.length === 20) {
+      send({ type: 'claims', token, at: claims });
+      claims = [];
+    }
+    await sleep(Math.min(5 + Math.random() * 10, Math.max(0, end - performance.now())));
+  } while (performance.now() < end && !stopping);
+  if (claims.length > 0) send({ type: 'claims', token, at: claims });
+}
+
+async function hold(lock: Lock): Promise<void> {
+  const read = await resource({ action: 'read' }, lock.fencingToken);
+  const { kvs } = await client.range({ key: counter });
+  const luck = Math.random();
+  await work(lock, Math.random() * (luck < 0.05 ? 4 * ttl : luck < 0.15 ? ttl : 40));
+  if (read.ok) {
+    lock.assertHeld();
+    await resource({ action: 'write', value: read.value + 1 }, lock.fencingToken);
+  }
+  const value = Number(kvs[0]?.value.toString() ?? 0) + 1;
+  lock.assertHeld();
+  try {
+    const { succeeded } = await client.commit({
+      compare: [...lock.guard()],
+      success: [{ put: { key: counter, value: String(value) } }],
+    });
+    send({ type: 'guarded', outcome: succeeded ? 'written' : 'refused' });
+  } catch (error) {
+    if (error instanceof OutcomeUnknownError) send({ type: 'guarded', outcome: 'unknown' });
+  }
+}
+
+async function task(): Promise<void> {
+  while (!stopping) {
+    const invoked = now();
+    let lock: Lock;
+    try {
+      lock = await locks.acquire(key, { ttl, timeout: Math.random() < 0.2 ? 300 : 10_000 });
+    } catch {
+      send({ type: 'failed' });
+      await sleep(20);
+      continue;
+    }
+    const token = lock.fencingToken.toString();
+    send({ type: 'acquired', token, invoked, returned: now() });
+    try {
+      await hold(lock);
+    } catch {
+      // Lost, or etcd is away: what was claimed so far counts.
+    }
+    const releasing = now();
+    if (lock.isHeld()) send({ type: 'released', token, invoked: releasing });
+    await lock.release();
+  }
+}
+
+await Promise.all(Array.from({ length: tasks }, () => task()));
+await locks.close();
+await client.close();
+send({ type: 'closed' });
+process.off('disconnect', orphaned);
+process.disconnect();
