@@ -49,7 +49,6 @@ export class ColdStart {
   readonly #deps: ColdStartDeps;
   readonly #clock: Clock;
   readonly #scopes = new Map<ConfigScope, Followed>();
-  readonly #secretKeys = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -73,9 +72,8 @@ export class ColdStart {
     );
   }
 
-  /** The schemas of these keys made secrets of their values. */
-  markSecret(keys: readonly string[]): void {
-    for (const key of keys) this.#secretKeys.add(key);
+  /** More is known of what is a secret: it must leave the disk. */
+  review(): void {
     for (const scope of this.#scopes.keys()) this.#schedule(scope);
   }
 
@@ -185,7 +183,7 @@ export class ColdStart {
 
   #mayKeep({ key, value }: KeyValue): boolean {
     if (this.#deps.key) return true;
-    return !this.#secretKeys.has(key) && !this.#deps.secrets.holdsSecret(key, readAny(value));
+    return !this.#deps.secrets.holdsSecret(key, readAny(value));
   }
 
   #path(prefix: string): string {

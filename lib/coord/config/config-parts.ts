@@ -45,7 +45,7 @@ export class ConfigParts {
       streams: this.streams,
       startTimeout: context.dialTimeout + SNAPSHOT_READ,
       onRejected: () => this.health.update(),
-      onSecret: (keys) => this.coldStart?.markSecret(keys),
+      onSecret: () => this.coldStart?.review(),
     });
     this.coldStart =
       snapshot &&

@@ -34,6 +34,8 @@ export interface ViewDeps {
   readonly source: KeySource;
   readonly decoder: ConfigDecoder;
   readonly report: ThrownReport;
+  /** Told of each value before any subscriber is. */
+  readonly onApplied?: (value: unknown) => void;
   /** Told once for each refused change, and with `undefined` when a good value follows. */
   readonly onRejection: (rejection: ConfigRejection | undefined) => void;
 }
@@ -84,6 +86,7 @@ export class ConfigView<T> {
     if (result.issues) return result.issues;
     if (this.#applied || this.#closed) return undefined;
     this.#applied = { value: deepFreeze(result.value), version: 0n, layers };
+    this.#deps.onApplied?.(result.value);
     this.changes.next(result.value);
     return undefined;
   }
@@ -179,6 +182,7 @@ export class ConfigView<T> {
       version: newest(layers)?.revision ?? 0n,
       layers,
     };
+    this.#deps.onApplied?.(value);
     this.#rejected = undefined;
     this.rejections.forget();
     if (!changed && !recovered) return undefined;

@@ -60,7 +60,7 @@ export class LiveConfig<T> {
     return (
       found && {
         ...found,
-        value: this.#policy.redactAt(found.key ?? this.name, path, found.value, this.value),
+        value: this.#policy.redact(found.key ?? this.name, found.value, path),
       }
     );
   }

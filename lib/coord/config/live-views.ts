@@ -6,7 +6,7 @@ import { ConfigView, type ViewPlan } from './config-view.js';
 import type { ConfigStreams, StreamDeps } from './config-streams.js';
 import type { ConfigRejection, Layer } from './layers.js';
 import { LiveConfig } from './live-config.js';
-import { holdsSecret } from './secret.js';
+import { secretPaths } from './secret-paths.js';
 
 export interface LiveViewDeps extends StreamDeps {
   readonly streams: ConfigStreams;
@@ -14,8 +14,8 @@ export interface LiveViewDeps extends StreamDeps {
   readonly startTimeout: number;
   /** Told when the refused keys change. */
   readonly onRejected: () => void;
-  /** Told of keys whose values turned out to hold secrets. */
-  readonly onSecret: (keys: readonly string[]) => void;
+  /** Told when keys turned out to hold secrets. */
+  readonly onSecret: () => void;
 }
 
 /** How long a start waits for this process's own newest write to come back by the watch. */
@@ -33,21 +33,20 @@ export class LiveViews {
   /** Resolves with a view that has a good value; rejects when none can be had. */
   async open<T>(name: string, plan: ViewPlan<T>, options: CallOptions): Promise<LiveConfig<T>> {
     const { scopes, decoder, streams, secrets, startTimeout } = this.#deps;
-    const source = scopes.source({ keys: plan.keys.map(({ key }) => key) });
+    const keys = plan.keys.map(({ key }) => key);
+    const source = scopes.source({ keys });
     let start: 'starting' | 'done' = 'starting';
     const view = new ConfigView<T>(plan, {
       source,
       decoder,
       report: streams.report,
+      onApplied: (value) => this.#learn([name, ...keys], value),
       onRejection: (rejection) => start === 'done' && this.#judged(name, rejection),
     });
     const close = (): void => {
       if (this.#open.delete(view as ConfigView<unknown>)) view.close();
     };
     this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
-    view.changes.observable.subscribe((value) => {
-      if (holdsSecret(value)) this.#deps.onSecret(plan.keys.map(({ key }) => key));
-    });
     try {
       let unavailable: CoordUnavailableError | undefined;
       await source.ready({ timeout: startTimeout, ...options }).catch((error: unknown) => {
@@ -121,6 +120,11 @@ export class LiveViews {
     const keys = plan.keys.map(({ key }) => key).join(' and ');
     if (rejected && rejected.revision > 0n) throw new ConfigInvalidError(rejected.key, rejected.issues);
     throw new ConfigNotFoundError(`configuration ${name} does not exist: set ${keys}, or give a default`);
+  }
+
+  #learn(keys: readonly string[], value: unknown): void {
+    const paths = secretPaths(value);
+    if (paths && this.#deps.secrets.learn(keys, paths)) this.#deps.onSecret();
   }
 
   #judged(name: string, rejection: ConfigRejection | undefined): void {

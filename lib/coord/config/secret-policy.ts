@@ -1,5 +1,6 @@
 import { ValidationError } from '../../errors/validation.error.js';
 import { isSecret, REDACTED } from './secret.js';
+import { joinPaths, pathsAt, redactPaths, type SecretPaths } from './secret-paths.js';
 
 /** A whole key, such as `/config/prod/orders/db-password`, by a text in which `*` stands for anything, or by a RegExp. */
 export type SecretPattern = string | RegExp;
@@ -9,46 +10,45 @@ const TELLING =
   /(?:^|[._-]|[a-z](?=[A-Z]))(?:password|passwd|passphrase|secrets?|tokens?|credentials?|private[_-]?key|api[_-]?key|access[_-]?key)$/i;
 
 /**
- * What must not be shown. A value is a secret when its schema made it one, when its key matches a pattern of the options,
- * or when a segment of its key or the property it stands under is called like one (`password`, `apiKey`, …).
+ * What must not be shown. A value is a secret when the schema of a view on its key makes it one, when its key matches a
+ * pattern of the options, or when a segment of its key or the property it stands under is called like one (`password`,
+ * `apiKey`, …).
  */
 export class SecretPolicy {
   readonly #patterns: readonly RegExp[];
+  readonly #learned = new Map<string, SecretPaths>();
 
   constructor(patterns: readonly SecretPattern[] = []) {
     this.#patterns = patterns.map(toRegExp);
   }
 
+  /** A schema made secrets of what the keys have at these places. Says whether that is new of one of them. */
+  learn(keys: readonly string[], paths: SecretPaths): boolean {
+    const unknown = keys.filter((key) => !this.#learned.has(key));
+    for (const key of keys) this.#learned.set(key, joinPaths(this.#learned.get(key), paths));
+    return unknown.length > 0;
+  }
+
   /** Whether all of the key's value is a secret. */
   isSecretKey(key: string): boolean {
     return (
-      this.#patterns.some((pattern) => pattern.test(key)) || key.split('/').some((name) => TELLING.test(name))
+      this.#patterns.some((pattern) => pattern.test(key)) ||
+      key.split('/').some((name) => TELLING.test(name)) ||
+      this.#learned.get(key)?.secret === true
     );
   }
 
   /** Whether anything in the key's value is a secret. */
   holdsSecret(key: string, value: unknown): boolean {
-    return this.isSecretKey(key) || hasTelling(value);
+    return this.#learned.has(key) || this.isSecretKey(key) || hasTelling(value);
   }
 
-  /** A copy of the key's value for people to see. */
-  redact(key: string, value: unknown): unknown {
+  /** The key's value, or the part of it at `path`, for people to see. */
+  redact(key: string, value: unknown, path = ''): unknown {
     if (value === undefined) return undefined;
-    return this.isSecretKey(key) ? REDACTED : redactProperties(value);
-  }
-
-  /** The part of a raw layer at `path`, redacted also where `validated`, the value its schema made, has a secret. */
-  redactAt(key: string, path: string, part: unknown, validated: unknown): unknown {
-    if (part === undefined) return undefined;
     const segments = path === '' ? [] : path.split('.');
     if (this.isSecretKey(key) || segments.some((segment) => TELLING.test(segment))) return REDACTED;
-    let made: unknown = validated;
-    for (const segment of segments) {
-      if (isSecret(made)) return REDACTED;
-      made =
-        typeof made === 'object' && made !== null ? (made as Record<string, unknown>)[segment] : undefined;
-    }
-    return redactLike(part, made);
+    return redactProperties(redactPaths(value, pathsAt(this.#learned.get(key), segments)));
   }
 }
 
@@ -68,16 +68,6 @@ function redactProperties(value: unknown): unknown {
       name,
       TELLING.test(name) && each !== null ? REDACTED : redactProperties(each),
     ]),
-  );
-}
-
-function redactLike(part: unknown, made: unknown): unknown {
-  if (isSecret(made)) return REDACTED;
-  if (typeof part !== 'object' || part === null) return part;
-  const model = (typeof made === 'object' && made !== null ? made : {}) as Record<string, unknown>;
-  if (Array.isArray(part)) return part.map((each, at) => redactLike(each, model[at]));
-  return redactProperties(
-    Object.fromEntries(Object.entries(part).map(([name, each]) => [name, redactLike(each, model[name])])),
   );
 }
 

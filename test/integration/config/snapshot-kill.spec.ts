@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSnapshot } from '../../../lib/coord/config/snapshot-file.js';
 import { SeededRandom } from '../../../lib/testing/index.js';
 
-const KILLS = 30;
+const KILLS = 12;
 const KEY = 'a key of enough length';
 
 describe('a snapshot whose writer is killed', () => {
@@ -36,7 +36,7 @@ describe('a snapshot whose writer is killed', () => {
   it.each([
     ['plain', undefined],
     ['encrypted', KEY],
-  ])('is whole after each of 30 SIGKILLs amid %s writes', async (name, key) => {
+  ])('is whole after each of 12 SIGKILLs amid %s writes', async (name, key) => {
     const random = new SeededRandom(3);
     const path = join(dir, name, 'config.snap');
     let writes = 0;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { encodeValue, resolveCodec } from '../../../lib/coord/config/config-codec.js';
 import { validate } from '../../../lib/coord/config/config-schema.js';
 import { isSecret, sameValue, secret, type Secret } from '../../../lib/coord/config/secret.js';
+import { secretPaths } from '../../../lib/coord/config/secret-paths.js';
 import { SecretPolicy } from '../../../lib/coord/config/secret-policy.js';
 
 describe('a secret', () => {
@@ -95,11 +96,34 @@ describe('the policy', () => {
     );
   });
 
-  it('hides in a raw layer what the schema made a secret of', () => {
-    const validated = { a: { b: secret('x'), c: 1 } };
-    expect(policy.redactAt('/k', 'a', { b: 'x', c: 1 }, validated)).toEqual({ b: '[secret]', c: 1 });
-    expect(policy.redactAt('/k', 'a.b', 'x', validated)).toBe('[secret]');
-    expect(policy.redactAt('/k', 'a.c', 1, validated)).toBe(1);
-    expect(policy.redactAt('/k', 'db.password', 'x', validated)).toBe('[secret]');
+  it('learns from the values of schemas where secrets are, in arrays at any place', () => {
+    const learning = new SecretPolicy();
+    const value = { a: { b: secret('x'), c: 1 }, list: [{ n: 1, pin: secret('y') }] };
+    expect(learning.learn(['/k', '/l'], secretPaths(value)!)).toBe(true);
+    expect(learning.learn(['/k'], secretPaths({ other: secret('z') })!)).toBe(false);
+    const raw = {
+      a: { b: 'x', c: 1 },
+      list: [
+        { n: 1, pin: 'y' },
+        { pin: 'z', n: 2 },
+      ],
+      other: 'z',
+    };
+    expect(learning.redact('/k', raw)).toEqual({
+      a: { b: '[secret]', c: 1 },
+      list: [
+        { n: 1, pin: '[secret]' },
+        { pin: '[secret]', n: 2 },
+      ],
+      other: '[secret]',
+    });
+    expect(learning.redact('/l', { other: 'z' })).toEqual({ other: 'z' });
+    expect(learning.redact('/k', { b: 'x', c: 1 }, 'a')).toEqual({ b: '[secret]', c: 1 });
+    expect(learning.redact('/k', 'x', 'a.b')).toBe('[secret]');
+    expect(learning.redact('/k', 'y', 'list.7.pin')).toBe('[secret]');
+    expect(learning.redact('/k', 1, 'a.c')).toBe(1);
+    expect(learning.redact('/k', 'x', 'db.password')).toBe('[secret]');
+    expect(learning.holdsSecret('/k', {})).toBe(true);
+    expect(secretPaths({ a: [1, { b: 2 }] })).toBeUndefined();
   });
 });
