@@ -4,7 +4,7 @@ import { request, type RequestOptions } from 'node:http';
 const DEFAULT_SOCKETS = ['/var/run/docker.sock', '/run/podman/podman.sock'];
 
 /** How long an engine may take to say that it is there. */
-const ANSWER_TIMEOUT = 2_000;
+const ANSWER_TIMEOUT = 10_000;
 
 /** Where the container engine listens (`DOCKER_HOST`, else Docker's and Podman's usual socket); `undefined` for none. */
 export function engineAddress(env: NodeJS.ProcessEnv = process.env): RequestOptions | undefined {
@@ -36,6 +36,11 @@ export async function localEtcdImage(
     .filter((tag) => /(^|\/)etcd:/.test(tag))
     .sort()
     .at(-1);
+}
+
+/** Whether a container engine is there and answers. */
+export async function engineAnswers(address: RequestOptions | undefined = engineAddress()): Promise<boolean> {
+  return address !== undefined && (await getJson(address, '/version')) !== undefined;
 }
 
 /** `undefined` for anything but a good answer: an engine that cannot list its images cannot start one either. */
