@@ -1,13 +1,13 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
-import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
-import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
+import type { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { Backoff, pause } from './backoff.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CoordLogger, silentLogger } from './coord-logger.js';
-import { type DialFailure, explainDial } from './dial-failure.js';
+import type { Endpoint } from './endpoint.js';
 import type { CallOptions, CoordStatus, EtcdOptions } from './etcd.options.js';
-import { Generation, type WireOptions } from './generation.js';
+import { EndpointFailures } from './endpoint-failures.js';
+import { Generation } from './generation.js';
 import type { RpcFailure } from './rpc-failure.js';
 import { knownBugs } from './server-version.js';
 import { Waiters } from './waiters.js';
@@ -18,20 +18,11 @@ export interface ConnectionDeps {
   readonly random?: () => number;
 }
 
-export interface WriteOptions extends CallOptions {
-  /** Running it twice equals running it once. */
-  readonly idempotent?: boolean;
-}
-
-type CallKind = 'read' | 'write' | 'idempotent write';
-
-type Run<T> = (rpc: Generation['rpc'], options: WireOptions) => Promise<T>;
-
 /** A generation that lived shorter than this counts as a failed attempt: the next one is paced. */
 const SETTLED = 1_000;
 
 /**
- * Keeps one live {@link Generation} to one of the endpoints, and runs calls on it. The first endpoint is drawn by
+ * Keeps one live {@link Generation} to one of the endpoints, for calls and streams. The first endpoint is drawn by
  * chance, so that a fleet spreads; a dropped generation is followed by one on the next endpoint, at once.
  *
  * Redialling waits at most one second (full jitter): dialling a closed port costs nothing, and a fleet that waits ten
@@ -46,7 +37,8 @@ export class Connection {
   readonly #closing = new AbortController();
   readonly #waiters: Waiters<Generation>;
   readonly #listeners = new Set<(generation: Generation) => void>();
-  readonly #failures = new Map<string, DialFailure>();
+  readonly #failures: EndpointFailures;
+  readonly #versions = new Set<string>();
   #live: Generation | undefined;
 
   constructor(
@@ -54,6 +46,7 @@ export class Connection {
     { logger = silentLogger, clock = systemClock, random = Math.random }: ConnectionDeps = {},
   ) {
     this.#options = options;
+    this.#failures = new EndpointFailures(options.endpoints);
     this.#clock = clock;
     this.#waiters = new Waiters(clock);
     this.#random = random;
@@ -74,6 +67,11 @@ export class Connection {
     return this.#live;
   }
 
+  /** What is said when etcd has not answered in time. */
+  unavailable(timeout: number, last?: RpcFailure): CoordUnavailableError {
+    return this.#failures.unavailable(timeout, last);
+  }
+
   /** Aborts when the connection is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;
@@ -91,22 +89,11 @@ export class Connection {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     if (this.#live) return Promise.resolve(this.#live);
-    const hopeless = this.#hopeless();
+    const hopeless = this.#failures.hopeless();
     if (hopeless) return Promise.reject(hopeless);
-    return this.#waiters.wait({ timeout, ...(signal && { signal }) }, () => this.#unavailable(timeout));
-  }
-
-  /** Runs a call that changes nothing: repeated, on other members too, until it is answered or the budget ends. */
-  read<T>(run: Run<T>, options: CallOptions = {}): Promise<T> {
-    return this.#call(run, options, 'read');
-  }
-
-  /**
-   * Runs a call that writes. It is repeated only if it provably did not run, or if `idempotent` says that twice equals
-   * once. A write that may have run, and whose answer nobody got, ends in an {@link OutcomeUnknownError}.
-   */
-  write<T>(run: Run<T>, { idempotent = false, ...options }: WriteOptions = {}): Promise<T> {
-    return this.#call(run, options, idempotent ? 'idempotent write' : 'write');
+    return this.#waiters.wait({ timeout, ...(signal && { signal }) }, () =>
+      this.#failures.unavailable(timeout),
+    );
   }
 
   /** Ends everything at once: waiting calls reject with {@link ClosedError}. Idempotent. */
@@ -119,37 +106,6 @@ export class Connection {
     this.#listeners.clear();
     this.#status.next('closed');
     this.#status.complete();
-  }
-
-  async #call<T>(run: Run<T>, options: CallOptions, kind: CallKind): Promise<T> {
-    const { timeout = this.#options.requestTimeout, signal } = options;
-    const end = this.#clock.now() + timeout;
-    const left = (): number => Math.max(1, end - this.#clock.now());
-    const backoff = new Backoff({ first: 20, most: 1_000 }, this.#random);
-    let unknown: RpcFailure | undefined;
-    let last: RpcFailure | undefined;
-    do {
-      let generation: Generation;
-      try {
-        generation = await this.whenLive({ timeout: left(), ...(signal && { signal }) });
-      } catch (error) {
-        throw unknown && !signal?.aborted ? outcomeUnknown(unknown) : error;
-      }
-      // What may be repeated leaves a silent member after part of the budget; what may not gets all of it.
-      const attempt = kind === 'write' ? left() : Math.min(left(), Math.max(1_000, timeout * 0.4));
-      try {
-        return await generation.unary(run, attempt, signal);
-      } catch (error) {
-        last = error as RpcFailure;
-      }
-      signal?.throwIfAborted();
-      if (last.doubt) generation.drop(last);
-      if (last.fate === 'refused') throw last.toRefusal();
-      if (last.fate === 'unknown' && kind !== 'read') unknown = last;
-      if (unknown && kind === 'write') throw outcomeUnknown(unknown);
-      if (!last.doubt) await pause(this.#clock, Math.min(backoff.next(), left()), this.#closing.signal);
-    } while (this.#clock.now() < end);
-    throw unknown ? outcomeUnknown(unknown) : this.#unavailable(timeout, last);
   }
 
   async #run(): Promise<void> {
@@ -170,10 +126,10 @@ export class Connection {
           signal: closing,
         });
       } catch (error) {
-        const hopeless = this.#failed(endpoint.address, error as RpcFailure);
+        const hopeless = this.#failed(endpoint, error as RpcFailure);
         // A wrong password does not become right by being sent often, and costs etcd a bcrypt each time.
         const wait = hopeless ? 1_000 + 9_000 * this.#random() : backoff.next();
-        if (hopeless || this.#failures.size >= endpoints.length) await pause(this.#clock, wait, closing);
+        if (hopeless || this.#failures.complete) await pause(this.#clock, wait, closing);
         continue;
       }
       if (closing.aborted) return generation.drop('closed');
@@ -196,71 +152,40 @@ export class Connection {
     this.#live = generation;
     this.#failures.clear();
     this.#enter('ready', { endpoint: generation.endpoint.address, version: generation.serverVersion });
+    this.#warnOf(generation.serverVersion);
     this.#waiters.resolve(generation);
     for (const listener of this.#listeners) listener(generation);
   }
 
   #enter(status: CoordStatus, fields?: Record<string, unknown>): void {
     if (this.#status.value === status || this.#closing.signal.aborted) return;
-    const first = this.#status.value === 'connecting';
     this.#status.next(status);
-    if (status === 'degraded')
-      this.#logger.warn('etcd connection lost', { ...fields, ...this.#failureFields() });
     if (status === 'ready') this.#logger.info('etcd connected', fields);
-    if (status === 'ready' && first) {
-      for (const bug of knownBugs(String(fields?.['version'])))
-        this.#logger.warn(`this etcd version has a known bug: ${bug}`, fields);
+    else this.#logger.warn('etcd is away', { ...fields, endpoints: this.#failures.describe() });
+  }
+
+  /** Once for each version met: a rolling upgrade brings another. */
+  #warnOf(version: string): void {
+    if (this.#versions.has(version)) return;
+    this.#versions.add(version);
+    for (const bug of knownBugs(version)) {
+      this.#logger.warn(`this etcd version has a known bug: ${bug}`, { version });
     }
   }
 
-  #failed(address: string, failure: RpcFailure): CoordUnavailableError | undefined {
-    this.#failures.set(address, explainDial(failure));
-    const hopeless = this.#hopeless();
+  #failed(endpoint: Endpoint, failure: RpcFailure): CoordUnavailableError | undefined {
+    this.#failures.note(endpoint, failure);
+    const hopeless = this.#failures.hopeless();
     if (hopeless) {
       this.#enter('degraded');
       this.#waiters.reject(hopeless);
     }
     return hopeless;
   }
-
-  /** Set once every endpoint has refused us for a reason that time does not mend. */
-  #hopeless(): CoordUnavailableError | undefined {
-    const failures = [...this.#failures.values()];
-    if (failures.length < this.#options.endpoints.length || !failures.every(({ permanent }) => permanent))
-      return undefined;
-    return new CoordUnavailableError(`etcd cannot be used: ${this.#describe()}`);
-  }
-
-  #unavailable(timeout: number, failure?: RpcFailure): CoordUnavailableError {
-    const last = failure ? `; last answer: ${failure.reason}` : '';
-    return new CoordUnavailableError(
-      `etcd did not answer within ${Math.round(timeout)} ms at ${this.#describe()}${last}`,
-    );
-  }
-
-  #describe(): string {
-    return this.#options.endpoints
-      .map(({ address }) => {
-        const failure = this.#failures.get(address);
-        return failure ? `${address} (${failure.text})` : address;
-      })
-      .join(', ');
-  }
-
-  #failureFields(): Record<string, unknown> {
-    return this.#failures.size > 0 ? { endpoints: this.#describe() } : {};
-  }
 }
 
 function closedError(): ClosedError {
   return new ClosedError('the connection to etcd was closed');
-}
-
-function outcomeUnknown({ reason, cause }: RpcFailure): OutcomeUnknownError {
-  return new OutcomeUnknownError(
-    `a write was sent to etcd, and its answer was lost (${reason}): read before you write again`,
-    { cause },
-  );
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
+import { Calls } from './calls.js';
 import { type Clock, systemClock } from './clock.js';
 import { Connection } from './connection.js';
 import { type CoordLogger, silentLogger } from './coord-logger.js';
@@ -38,6 +39,7 @@ export class EtcdClient {
   readonly #logger: CoordLogger;
   readonly #owner: string;
   readonly #connection: Connection;
+  readonly #calls: Calls;
   readonly #group: GroupCommit;
   readonly #hubs = new WeakMap<Generation, WatchHub>();
   readonly #keepAlives = new WeakMap<Generation, KeepAliveStream>();
@@ -57,9 +59,14 @@ export class EtcdClient {
       clock: this.#clock,
       random: this.#random,
     });
+    this.#calls = new Calls(this.#connection, this.#clock, this.#random, options.requestTimeout);
     this.#connection.onGeneration((generation) => this.#hubOf(generation));
     this.#group = new GroupCommit(
-      (request, write) => this.#connection.write((rpc, wire) => rpc.kv.txn(request, wire), write),
+      (request, write, sent) =>
+        this.#calls.write((rpc, wire) => {
+          sent();
+          return rpc.kv.txn(request, wire);
+        }, write),
       this.#clock,
       options.requestTimeout,
     );
@@ -97,7 +104,7 @@ export class EtcdClient {
   /** A linearizable read, or one at a past revision. Repeated on lost answers within its budget. */
   async range(query: RangeQuery, options?: CallOptions): Promise<RangeResult> {
     return decodeRange(
-      await this.#connection.read((rpc, wire) => rpc.kv.range(encodeRange(query), wire), options),
+      await this.#calls.read((rpc, wire) => rpc.kv.range(encodeRange(query), wire), options),
     );
   }
 
@@ -107,7 +114,7 @@ export class EtcdClient {
    */
   async grant(ttl: number, options?: CallOptions): Promise<bigint> {
     const TTL = Math.max(LEAST_TTL / 1_000, Math.ceil(ttl / 1_000));
-    const { ID } = await this.#connection.read(
+    const { ID } = await this.#calls.read(
       (rpc, wire) => rpc.leaseClient.leaseGrant({ TTL, ID: 0 }, wire),
       options,
     );

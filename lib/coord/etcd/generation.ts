@@ -3,6 +3,7 @@ import { CALL, CallControl, callInterceptor } from './call-control.js';
 import type { Clock } from './clock.js';
 import type { Endpoint } from './endpoint.js';
 import type { EtcdOptions } from './etcd.options.js';
+import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
 
 /** etcd3's faults are handled here, not there: its retries repeat writes, its breaker turns one cut into five seconds. */
@@ -33,6 +34,7 @@ export class Generation {
   readonly #controls = new Set<CallControl>();
   readonly #clock: Clock;
   #token: string | undefined;
+  #lastAnswer = 0;
 
   private constructor(
     readonly endpoint: Endpoint,
@@ -88,6 +90,11 @@ export class Generation {
     }
   }
 
+  /** When a unary call was last answered, on the monotonic clock. */
+  get lastAnswer(): number {
+    return this.#lastAnswer;
+  }
+
   /** Runs one unary call; rejects with an {@link RpcFailure} after `timeout` ms, on `signal`, or when this is dropped. */
   async unary<T>(
     run: (rpc: Etcd3, options: WireOptions) => Promise<T>,
@@ -95,7 +102,7 @@ export class Generation {
     signal?: AbortSignal,
   ): Promise<T> {
     const control = new CallControl();
-    const cancelTimer = this.#clock.after(timeout, () =>
+    const cancelTimer = afterSilence(this.#clock, timeout, () =>
       control.cancel(`no answer within ${Math.round(timeout)} ms`),
     );
     const onAbort = (): void => control.cancel('the caller gave up');
@@ -104,7 +111,9 @@ export class Generation {
     this.#controls.add(control);
     if (this.signal.aborted) control.cancel('No connection established');
     try {
-      return await run(this.rpc, { [CALL]: control });
+      const answer = await run(this.rpc, { [CALL]: control });
+      this.#lastAnswer = this.#clock.now();
+      return answer;
     } catch (error) {
       throw new RpcFailure(error);
     } finally {

@@ -3,8 +3,9 @@ import { ClosedError } from '../../errors/closed.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
 import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
+import type { WriteOptions } from './calls.js';
 import type { Clock } from './clock.js';
-import type { WriteOptions } from './connection.js';
+
 import { Footprint } from './footprint.js';
 import type { Txn, TxnResult } from './kv.js';
 import type { Session } from './session.js';
@@ -36,7 +37,8 @@ interface Entry {
   reject(error: unknown): void;
 }
 
-type Send = (request: ITxnRequest, options: WriteOptions) => Promise<ITxnResponse>;
+/** Sends one transaction; calls `sent` at the moment from which on it may run. */
+type Send = (request: ITxnRequest, options: WriteOptions, sent: () => void) => Promise<ITxnResponse>;
 
 /**
  * Group commit: transactions that are ready together travel as one etcd transaction, each nested, with its own
@@ -155,7 +157,6 @@ export class GroupCommit {
   }
 
   async #sendBatch(batch: readonly Entry[]): Promise<void> {
-    for (const entry of batch) entry.sent = true;
     const timeout = Math.max(1, Math.max(...batch.map(({ end }) => end)) - this.#clock.now());
     const idempotent = isIdempotent(batch[0]!);
     try {
@@ -172,9 +173,12 @@ export class GroupCommit {
   }
 
   async #exchange(batch: readonly Entry[], options: WriteOptions): Promise<readonly TxnResult[]> {
-    if (batch.length === 1) return [decodeTxn(await this.#send(encodeTxn(batch[0]!.txn), options))];
+    const sent = (): void => {
+      for (const entry of batch) entry.sent = true;
+    };
+    if (batch.length === 1) return [decodeTxn(await this.#send(encodeTxn(batch[0]!.txn), options, sent))];
     const success = batch.map(({ txn }) => ({ request_txn: encodeTxn(txn) }));
-    const { header, responses } = await this.#send({ success }, options);
+    const { header, responses } = await this.#send({ success }, options, sent);
     const revision = BigInt(header.revision);
     return responses.map(({ response_txn }) => decodeTxn(response_txn, revision));
   }

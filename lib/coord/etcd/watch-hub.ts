@@ -2,6 +2,7 @@ import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock } from './clock.js';
 import type { Generation } from './generation.js';
 import type { KeyRange, KeyValue } from './kv.js';
+import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
 import { decodeKeyValue, encodeKeys } from './wire.js';
 
@@ -157,12 +158,14 @@ export class WatchHub {
   /** Runs once an interval: asks a silent stream for a sign of life. */
   #check(): void {
     const { progressInterval, progressTimeout } = this.#probe;
-    const silent = this.#clock.now() - this.#lastSign;
+    const watching = this.#watches.size > 0 && this.#opened;
+    const lastSign = watching ? this.#lastSign : Math.max(this.#lastSign, this.#generation.lastAnswer);
+    const silent = this.#clock.now() - lastSign;
     if (silent < progressInterval) {
       this.#cancelTimer = this.#clock.after(progressInterval - silent, () => this.#check());
       return;
     }
-    if (this.#watches.size === 0 || !this.#opened) {
+    if (!watching) {
       this.#generation.probe(progressTimeout).then(
         () => this.#alive(),
         (error: unknown) => this.#generation.drop(error),
@@ -170,8 +173,8 @@ export class WatchHub {
       return;
     }
     const asked = this.#clock.now();
-    this.#opened.write({ progress_request: {} });
-    this.#cancelTimer = this.#clock.after(progressTimeout, () => {
+    watching.write({ progress_request: {} });
+    this.#cancelTimer = afterSilence(this.#clock, progressTimeout, () => {
       if (this.#lastSign >= asked) return this.#check();
       this.#generation.drop(
         new RpcFailure(

@@ -37,12 +37,15 @@ describe('group commit', () => {
   let clock: FakeClock;
   let sent: Sent[];
   let group: GroupCommit;
+  let connected: boolean;
   beforeEach(() => {
     clock = new FakeClock();
     sent = [];
+    connected = true;
     group = new GroupCommit(
-      (request, { idempotent }) =>
+      (request, { idempotent }, wire) =>
         new Promise((resolve, reject) => {
+          if (connected) wire();
           sent.push({
             keys: keysOf(request),
             idempotent,
@@ -164,6 +167,14 @@ describe('group commit', () => {
     clock.advance(4_000);
     await expect(first).rejects.toBeInstanceOf(OutcomeUnknownError);
     expect(clock.pending).toBe(0);
+  });
+
+  it('knows that a write which still waits for a connection was not sent', async () => {
+    connected = false;
+    const waiting = group.commit(put('a'));
+    await settled();
+    clock.advance(5_000);
+    await expect(waiting).rejects.toBeInstanceOf(CoordUnavailableError);
   });
 
   it('rejects what waits when it is closed', async () => {

@@ -1,0 +1,82 @@
+import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
+import { Backoff, pause } from './backoff.js';
+import type { Clock } from './clock.js';
+import type { Connection } from './connection.js';
+import type { CallOptions } from './etcd.options.js';
+import type { Generation, WireOptions } from './generation.js';
+import type { RpcFailure } from './rpc-failure.js';
+
+export interface WriteOptions extends CallOptions {
+  /** Running it twice equals running it once. */
+  readonly idempotent?: boolean;
+}
+
+type CallKind = 'read' | 'write' | 'idempotent write';
+
+type Run<T> = (rpc: Generation['rpc'], options: WireOptions) => Promise<T>;
+
+/** Unary calls on a connection, each over as many attempts as are safe and fit its budget. */
+export class Calls {
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #defaultTimeout: number;
+
+  constructor(connection: Connection, clock: Clock, random: () => number, defaultTimeout: number) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#random = random;
+    this.#defaultTimeout = defaultTimeout;
+  }
+
+  /** Runs a call that changes nothing: repeated, on other members too, until it is answered or the budget ends. */
+  read<T>(run: Run<T>, options: CallOptions = {}): Promise<T> {
+    return this.#call(run, options, 'read');
+  }
+
+  /**
+   * Runs a call that writes. It is repeated only if it provably did not run, or if `idempotent` says that twice equals
+   * once. A write that may have run, and whose answer nobody got, ends in an {@link OutcomeUnknownError}.
+   */
+  write<T>(run: Run<T>, { idempotent = false, ...options }: WriteOptions = {}): Promise<T> {
+    return this.#call(run, options, idempotent ? 'idempotent write' : 'write');
+  }
+
+  async #call<T>(run: Run<T>, options: CallOptions, kind: CallKind): Promise<T> {
+    const { timeout = this.#defaultTimeout, signal } = options;
+    const end = this.#clock.now() + timeout;
+    const left = (): number => Math.max(1, end - this.#clock.now());
+    const backoff = new Backoff({ first: 20, most: 1_000 }, this.#random);
+    let unknown: RpcFailure | undefined;
+    let last: RpcFailure | undefined;
+    do {
+      let generation: Generation;
+      try {
+        generation = await this.#connection.whenLive({ timeout: left(), ...(signal && { signal }) });
+      } catch (error) {
+        throw unknown && !signal?.aborted ? outcomeUnknown(unknown) : error;
+      }
+      // What may be repeated leaves a silent member after part of the budget; what may not gets all of it.
+      const attempt = kind === 'write' ? left() : Math.min(left(), Math.max(1_000, timeout * 0.4));
+      try {
+        return await generation.unary(run, attempt, signal);
+      } catch (error) {
+        last = error as RpcFailure;
+      }
+      signal?.throwIfAborted();
+      if (last.doubt) generation.drop(last);
+      if (last.fate === 'refused') throw last.toRefusal();
+      if (last.fate === 'unknown' && kind !== 'read') unknown = last;
+      if (unknown && kind === 'write') throw outcomeUnknown(unknown);
+      if (!last.doubt) await pause(this.#clock, Math.min(backoff.next(), left()), this.#connection.closing);
+    } while (this.#clock.now() < end);
+    throw unknown ? outcomeUnknown(unknown) : this.#connection.unavailable(timeout, last);
+  }
+}
+
+function outcomeUnknown({ reason, cause }: RpcFailure): OutcomeUnknownError {
+  return new OutcomeUnknownError(
+    `a write was sent to etcd, and its answer was lost (${reason}): read before you write again`,
+    { cause },
+  );
+}
