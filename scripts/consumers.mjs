@@ -15,12 +15,14 @@ const consumers = {
   'nest12-esm': [
     ['installs', 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']],
     ['its types check', 'npx', ['--no-install', 'tsc', '--noEmit']],
+    ['has the command line', 'npx', ['--no-install', 'im-infra', '--help']],
     ['builds', 'npm', ['run', '--silent', 'build']],
     ['starts, logs, locks, calls and ends by itself', 'npm', ['run', '--silent', 'start']],
   ],
   'nest11-cjs': [
     ['installs', 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']],
     ['its types check', 'npx', ['--no-install', 'tsc', '--noEmit']],
+    ['has the command line', 'npx', ['--no-install', 'im-infra', '--help']],
     ['builds', 'npm', ['run', '--silent', 'build']],
     ['starts, logs, locks, calls and ends by itself', 'npm', ['run', '--silent', 'start']],
     ['does the same under jest', 'npm', ['run', '--silent', 'test']],
