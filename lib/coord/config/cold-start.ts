@@ -144,12 +144,10 @@ export class ColdStart {
     if (scope.state.origin !== 'etcd') return;
     if (followed.kept.size === 0 && before) followed.kept = before.state.entries;
     const { entries, known } = this.#chosen(scope, followed.kept, refused);
-    const mark = [
-      ...known,
-      ...[...entries.values()].map(({ key, modRevision }) => `${key}@${modRevision}`),
-    ].join();
+    const mark = [...known].join();
+    const unchanged = [...entries].every(([key, entry]) => followed.kept.get(key) === entry);
     // Only keys that are not in use have changed.
-    if (mark === followed.saved) return;
+    if (mark === followed.saved && unchanged && entries.size === followed.kept.size) return;
     followed.saved = mark;
     followed.kept = entries;
     const state = { entries, known, revision: scope.state.revision };

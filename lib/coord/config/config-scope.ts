@@ -171,6 +171,8 @@ export class ConfigScope {
   #take(change: MirrorChange): void {
     if (this.#closed) return;
     const before = this.#state;
+    // Another history, of a store that was wiped or restored: what this process wrote to the old one is gone with it.
+    if (change.revision < before.revision) this.#owed = 0n;
     let { changes } = change;
     if (change.cause === 'list') {
       const { entries } = this.mirror.snapshot();
@@ -242,5 +244,10 @@ function difference(
   const keys = new Set([...before.keys(), ...after.keys()]);
   return [...keys]
     .map((key) => ({ key, previous: before.get(key), current: after.get(key) }))
-    .filter(({ previous, current }) => previous?.modRevision !== current?.modRevision);
+    .filter(({ previous, current }) => !isSame(previous, current));
+}
+
+function isSame(a: KeyValue | undefined, b: KeyValue | undefined): boolean {
+  if (!a || !b) return a === b;
+  return a.modRevision === b.modRevision && a.value.equals(b.value);
 }

@@ -136,6 +136,7 @@ export class ConfigStreams {
         return () => undefined;
       }
       let ended = false;
+      let view: { close(): void } | undefined;
       const end = (): void => {
         if (ended) return;
         ended = true;
@@ -144,8 +145,8 @@ export class ConfigStreams {
       };
       const entry = { close: () => (end(), observer.complete()) };
       this.#open.add(entry);
-      const view: { close(): void } | undefined = open(observer);
-      // The subscriber had enough while it was given the first value.
+      view = open(observer);
+      // Closed while the subscriber was given the first value.
       if (ended) view.close();
       return end;
     });

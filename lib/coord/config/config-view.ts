@@ -1,3 +1,4 @@
+import type { KeyValue } from '../etcd/kv.js';
 import type { ConfigIssue } from '../../errors/config-invalid.error.js';
 import type { ConfigDecoder } from './config-decoder.js';
 import { type ConfigSchema, type Validated, validate } from './config-schema.js';
@@ -53,8 +54,8 @@ export class ConfigView<T> {
   readonly #stop: () => void;
   #applied: Applied<T> | undefined;
   #rejected: ConfigRejection | undefined;
-  /** The revisions that were judged last: a state that differs elsewhere needs no new judgement. */
-  #seen: string | undefined;
+  /** The entries that were judged last: a state that differs elsewhere needs no new judgement. */
+  #seen: readonly (KeyValue | undefined)[] | undefined;
   #judging: Promise<void> | undefined;
   #closed = false;
 
@@ -118,8 +119,9 @@ export class ConfigView<T> {
   #consider(): (() => void) | undefined {
     const { source, decoder } = this.#deps;
     if (this.#closed || this.#judging || !source.known) return undefined;
-    const seen = this.#plan.keys.map(({ key }) => source.lookup(key)?.modRevision ?? 0n).join();
-    if (seen === this.#seen) return undefined;
+    const seen = this.#plan.keys.map(({ key }) => source.lookup(key));
+    // By identity: in a store that was wiped another value may have the same revision.
+    if (this.#seen && seen.every((entry, at) => entry === this.#seen![at])) return undefined;
     this.#seen = seen;
     const read = readLayers(this.#plan, (key) => source.lookup(key), decoder);
     if ('rejection' in read) return this.#reject(read.rejection);

@@ -1,3 +1,4 @@
+import { firstValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
@@ -320,6 +321,40 @@ describe.each(await etcdKinds())('ConfigCenter on %s etcd', (kind) => {
       expect(seen).toEqual([undefined, 1, 2]);
       expect(room.lines.filter(({ level }) => level === 'error').length).toBe(3);
     });
+
+    it('may be left with the first value, whether it is there already or not', async () => {
+      const first = firstValueFrom(room.config.watch('n'));
+      await room.config.set('n', 1);
+      expect(await first).toBeUndefined();
+      await room.config.get('n');
+      expect(await firstValueFrom(room.config.watch('n'))).toBe(1);
+      let done = false;
+      room.config
+        .watch('n')
+        .subscribe({ next: () => void room.config.close(), complete: () => (done = true) });
+      expect(done).toBe(true);
+    });
+
+    if (kind === 'binary') {
+      it('follows a store that was wiped, although revisions begin anew', async () => {
+        const first = await room.config.set('n', { from: 'old' });
+        const live = await room.config.live<{ from: string }>('n');
+        const seen: unknown[] = [];
+        room.config.watch<{ from: string }>('n').subscribe((value) => seen.push(value?.from));
+        await until(() => seen.length === 1);
+        await etcd.process!.wipe();
+        await other.client.ready({ timeout: 10_000 });
+        // Up to the very revision that the value had in the old store.
+        for (;;) {
+          const version = await other.put(own('n'), JSON.stringify({ from: 'new' }));
+          if (version >= first) break;
+        }
+        await until(() => live.value.from === 'new', 15_000);
+        await until(() => seen.at(-1) === 'new');
+        expect(seen.filter((from) => from === 'old')).toHaveLength(1);
+        expect(await room.config.get('n')).toEqual({ from: 'new' });
+      });
+    }
 
     it('completes only when the centre closes; later calls say that it is closed', async () => {
       const done: string[] = [];
