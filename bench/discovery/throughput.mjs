@@ -1,0 +1,60 @@
+// Unary calls through coord:/// against a static list of the same servers (grpc-js' ipv4: scheme and round_robin), interleaved
+// in one process; the servers are child processes. The second list is the control: static against static.
+// Usage: npm run build && node bench/discovery/throughput.mjs [--rounds 30] [--calls 400]
+import { parseArgs } from 'node:util';
+import { credentials } from '@grpc/grpc-js';
+import { interleave } from '../support/rounds.mjs';
+import { EchoClient } from './echo-server.mjs';
+import { Fleet } from './fleet.mjs';
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '30' }, calls: { type: 'string', default: '400' } },
+});
+const fleet = await Fleet.start({ size: 3 });
+const list = `ipv4:${fleet.servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
+const roundRobin = { 'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }) };
+const { target, channelOptions } = fleet.coord.registry.getConnection('echo');
+const { interceptors: _interceptors, ...bare } = channelOptions;
+const clients = {
+  'static list, round_robin': new EchoClient(list, credentials.createInsecure(), roundRobin),
+  'the same again': new EchoClient(list, credentials.createInsecure(), {
+    ...roundRobin,
+    'grpc.use_local_subchannel_pool': 1,
+  }),
+  'coord:///, round_robin': new EchoClient(target, credentials.createInsecure(), bare),
+  'coord:///, with the default deadline': new EchoClient(
+    target,
+    credentials.createInsecure(),
+    channelOptions,
+  ),
+};
+const say = (client) =>
+  new Promise((resolve, reject) => client.Say({ text: 'x' }, (error) => (error ? reject(error) : resolve())));
+
+for (const concurrency of [1, 32]) {
+  const calls = concurrency === 1 ? Number(values.calls) : 3 * Number(values.calls);
+  await interleave(
+    {
+      name: `unary calls, ${concurrency} in flight, 3 servers`,
+      rounds: Number(values.rounds),
+      warmup: 5,
+      unit: 'calls/s',
+    },
+    Object.fromEntries(
+      Object.entries(clients).map(([name, client]) => [name, () => rate(client, concurrency, calls)]),
+    ),
+  );
+}
+for (const client of Object.values(clients)) client.close();
+await fleet.stop();
+
+async function rate(client, concurrency, calls) {
+  let left = calls;
+  const since = performance.now();
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (left-- > 0) await say(client);
+    }),
+  );
+  return calls / ((performance.now() - since) / 1000);
+}
