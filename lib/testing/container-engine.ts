@@ -23,9 +23,7 @@ export function engineAddress(env: NodeJS.ProcessEnv = process.env): RequestOpti
 }
 
 /** An etcd image that the engine has already, so that nothing is downloaded without being asked for. */
-export async function localEtcdImage(
-  address: RequestOptions | undefined = engineAddress(),
-): Promise<string | undefined> {
+export async function localEtcdImage(address: RequestOptions | undefined): Promise<string | undefined> {
   if (address === undefined) return undefined;
   const answer = await getJson(address, '/images/json');
   if (!Array.isArray(answer)) return undefined;

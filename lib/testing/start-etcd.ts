@@ -1,6 +1,6 @@
 import { ValidationError } from '../errors/validation.error.js';
 import { checkOneOf } from '../options/check.js';
-import { localEtcdImage } from './container-engine.js';
+import { engineAddress, localEtcdImage } from './container-engine.js';
 import { EmbeddedEtcd } from './embedded-etcd.js';
 import { startEtcdContainer } from './etcd-container.js';
 import { EtcdNotAvailableError } from './etcd-not-available.error.js';
@@ -100,7 +100,7 @@ function started(
 
 /** The image asked for, else one that the engine has. */
 async function imageOf({ image }: StartEtcdOptions): Promise<string | undefined> {
-  return image ?? process.env['IM_ETCD_IMAGE'] ?? (await localEtcdImage());
+  return image ?? process.env['IM_ETCD_IMAGE'] ?? (await localEtcdImage(engineAddress()));
 }
 
 function externalEndpoints(): string[] {
