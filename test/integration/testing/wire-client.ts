@@ -168,3 +168,15 @@ export class WireClient {
     return metadata;
   }
 }
+
+/** Creates a watch on a stream and keeps all that comes. */
+export function collect(stream: WireWatchStream, createRequest: object) {
+  const responses: WireWatch[] = [];
+  const events: WireWatch['events'][number][] = [];
+  stream.on('data', (response: WireWatch) => {
+    responses.push(response);
+    events.push(...response.events);
+  });
+  stream.write({ createRequest });
+  return { stream, responses, events };
+}
