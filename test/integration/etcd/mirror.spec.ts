@@ -92,6 +92,26 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     expect(sizes).toEqual([2]);
   });
 
+  it('lists ten thousand keys of a kilobyte as of one revision, while others write', async () => {
+    const value = Buffer.alloc(1_024, 'v');
+    for (let from = 0; from < 10_000; from += 100) {
+      await put(
+        Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${10_000 + from + index}`, value])),
+      );
+    }
+    const mirror = client.mirror(prefixRange(prefix));
+    const listed = mirror.ready();
+    const { revision } = await put({ k10000: 'changed', k19999: 'changed', new: '' });
+    const snapshot = await listed;
+    const changed = [...snapshot.entries.values()].filter(
+      ({ value }) => value.toString() === 'changed',
+    ).length;
+    expect([snapshot.entries.size, changed]).toEqual(
+      snapshot.revision >= revision ? [10_001, 2] : [10_000, 0],
+    );
+    await until(() => mirror.snapshot().entries.size === 10_001);
+  });
+
   it('never changes a snapshot that was handed out', async () => {
     await put({ a: '1' });
     const mirror = client.mirror(prefixRange(prefix));

@@ -48,6 +48,19 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
     expect(a.remaining()).toBeLessThanOrEqual(4_750);
   });
 
+  it('is renewed with all others on one stream, while its mirrors share another', async () => {
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const many = openClient([proxy.endpoint]);
+    const sessions = await Promise.all([2, 3, 4, 5, 6].map((ttl) => many.sessions(ttl * 1_000).acquire()));
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    const streams = (method: string) =>
+      proxy.connections.flatMap(({ paths }) => paths).filter((path) => path.endsWith(method)).length;
+    expect(sessions.every((session) => session.isAlive())).toBe(true);
+    expect([streams('/LeaseKeepAlive'), streams('/Watch'), proxy.accepted]).toEqual([1, 1, 1]);
+    await many.close();
+    await proxy.close();
+  });
+
   it('lives on for as long as it is renewed', async () => {
     const session = await client.sessions(2_000).acquire();
     await new Promise((resolve) => setTimeout(resolve, 4_500));
