@@ -1,0 +1,133 @@
+import {
+  type Client,
+  type ServiceError,
+  credentials,
+  makeGenericClientConstructor,
+  status,
+} from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connection } from '../../../lib/coord/grpc/client-options.js';
+import { coordGrpc } from '../../../lib/coord/grpc/coord-grpc.js';
+import { type Answer, EchoClient, EchoServer, type Words, say } from '../../support/grpc/echo-server.js';
+import { FakeRegistry } from '../../support/grpc/fake-registry.js';
+import { until } from '../../support/until.js';
+
+describe('a caller who asks for what is not there', () => {
+  let registry: FakeRegistry;
+  let clients: Client[];
+
+  beforeEach(() => {
+    registry = new FakeRegistry();
+    clients = [];
+  });
+
+  afterEach(() => {
+    for (const client of clients) client.close();
+    registry.close();
+  });
+
+  const call = (target: string, channelOptions: object): Promise<ServiceError> => {
+    const client = new EchoClient(target, credentials.createInsecure(), channelOptions);
+    clients.push(client);
+    return say(client).then(
+      (server) => Promise.reject(new Error(`${server} answered`)),
+      (error: unknown) => error as ServiceError,
+    );
+  };
+
+  it('is told that a service has no instance', async () => {
+    const { target, channelOptions } = connection('echo', {}, {}, [], registry);
+    expect(await call(target, channelOptions)).toMatchObject({
+      code: status.UNAVAILABLE,
+      details: 'no instance of echo is registered in etcd (fake)',
+    });
+  });
+
+  it('is told that all instances refuse connections, and with which error', async () => {
+    for (const id of ['a', 'b']) {
+      const server = await EchoServer.start(id);
+      server.kill();
+      registry.add(id, server.port);
+    }
+    const { target, channelOptions } = connection('echo', {}, {}, [], registry);
+    const { code, details } = await call(target, channelOptions);
+    expect(code).toBe(status.UNAVAILABLE);
+    expect(details).toContain('none of the 2 instances of echo could be reached');
+    expect(details).toContain('ECONNREFUSED');
+  });
+
+  it('is told about a scheme that nobody knows by grpc-js itself', async () => {
+    const { channelOptions } = connection('echo', {}, {}, [], registry);
+    expect((await call('coordd:///echo', channelOptions)).details).toContain('coordd:///echo');
+  });
+
+  it('is told that the process has no registry, and how to get one', async () => {
+    registry.close();
+    const { options } = coordGrpc('echo', { package: 'echo', protoPath: '', resolveTimeout: '50ms' });
+    const { code, details } = await call(options.url!, options.channelOptions!);
+    expect(code).toBe(status.UNAVAILABLE);
+    expect(details).toContain('this process has no registry: import ImInfraModule');
+  });
+
+  it('is told that no registry has the name it asks for', async () => {
+    const { options } = coordGrpc('echo', {
+      package: 'echo',
+      protoPath: '',
+      resolveTimeout: '50ms',
+      registry: 'bank',
+    });
+    const { details } = await call(options.url!, options.channelOptions!);
+    expect(details).toContain("no registry of this process is called 'bank'");
+  });
+
+  it('finds the registry that comes after the first call began', async () => {
+    registry.close();
+    const server = await EchoServer.start('late');
+    const { options } = coordGrpc('echo', { package: 'echo', protoPath: '' });
+    const client = new EchoClient(options.url!, credentials.createInsecure(), options.channelOptions);
+    clients.push(client);
+    const answer = say(client);
+    registry = new FakeRegistry();
+    registry.add('late', server.port);
+    expect(await answer).toBe('late');
+    server.kill();
+  });
+});
+
+interface GeneratedClient extends Client {
+  say(words: Words, done: (error: Error | null, answer: Answer) => void): void;
+}
+
+describe('a client class made by grpc-tools or ts-proto', () => {
+  it('works with the options of getConnection()', async () => {
+    const registry = new FakeRegistry();
+    const server = await EchoServer.start('a');
+    registry.add('a', server.port);
+    // What both generators write: a table of methods with their codecs, and a class made of it.
+    const { Say } = EchoClient.service;
+    const Generated = makeGenericClientConstructor(
+      { say: { ...Say!, path: '/echo.Echo/Say', requestStream: false, responseStream: false } },
+      'echo.Echo',
+    );
+    const { target, channelOptions } = connection('echo', {}, {}, [], registry);
+    const client = new Generated(
+      target,
+      credentials.createInsecure(),
+      channelOptions,
+    ) as unknown as GeneratedClient;
+    let answered = '';
+    await until(
+      () =>
+        new Promise((resolve) => {
+          client.say({}, (_error, answer) => {
+            answered = answer.server;
+            resolve(answered === 'a');
+          });
+        }),
+    );
+    expect(answered).toBe('a');
+    client.close();
+    server.kill();
+    registry.close();
+  });
+});
