@@ -1,10 +1,11 @@
 import { ClosedError } from '../../errors/closed.error.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
-import type { KeyRange, KeyValue } from '../etcd/kv.js';
 import { systemClock } from '../etcd/clock.js';
+import type { KeyRange, KeyValue } from '../etcd/kv.js';
 import type { Mirror, MirrorChange } from '../etcd/mirror.js';
 import type { ThrownReport } from './safe-observable.js';
+import { ScopeObservers } from './scope-observers.js';
 
 /** What is known of a scope's keys, all at one revision. The map lives on: it is read at once, not kept. */
 export interface ScopeState {
@@ -38,13 +39,12 @@ const EMPTY: ScopeState = { revision: 0n, entries: new Map(), origin: 'none' };
 export class ConfigScope {
   readonly range: KeyRange;
   readonly mirror: Mirror;
-  readonly #report: ThrownReport;
-  readonly #byKey = new Map<string, Set<ScopeObserver>>();
-  readonly #byPrefix = new Map<string, Set<ScopeObserver>>();
-  readonly #waiting = new Set<() => void>();
-  readonly #stop: () => void;
   /** The keys and prefixes that were asked for, of all that the scope keeps. */
   readonly used = new Set<string>();
+  readonly #report: ThrownReport;
+  readonly #observers = new ScopeObservers();
+  readonly #waiting = new Set<() => void>();
+  readonly #stop: () => void;
   #onUse: (() => void) | undefined;
   #entries = new Map<string, KeyValue>();
   #state: ScopeState = EMPTY;
@@ -132,22 +132,7 @@ export class ConfigScope {
 
   /** Calls `observer` at each change that touches `interest`, and when the scope's state becomes known. */
   observe(interest: Interest, observer: ScopeObserver): () => void {
-    const places: (readonly [Map<string, Set<ScopeObserver>>, string])[] =
-      'keys' in interest
-        ? interest.keys.map((key) => [this.#byKey, key] as const)
-        : [[this.#byPrefix, interest.prefix] as const];
-    for (const [register, name] of places) {
-      const set = register.get(name);
-      if (set) set.add(observer);
-      else register.set(name, new Set([observer]));
-    }
-    return () => {
-      for (const [register, name] of places) {
-        const set = register.get(name);
-        set?.delete(observer);
-        if (set?.size === 0) register.delete(name);
-      }
-    };
+    return this.#observers.add(interest, observer);
   }
 
   /** Takes entries read from disk for the state, unless etcd has already answered. */
@@ -162,8 +147,7 @@ export class ConfigScope {
     this.#closed = true;
     this.#stop();
     this.mirror.close();
-    this.#byKey.clear();
-    this.#byPrefix.clear();
+    this.#observers.clear();
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
@@ -193,7 +177,7 @@ export class ConfigScope {
     const change: ScopeChange = { state, changes, initial: this.#state.origin === 'none' };
     this.#state = state;
     const notify: (() => void)[] = [];
-    for (const observer of everybody ? this.#all() : this.#touched(changes)) {
+    for (const observer of everybody ? this.#observers.all() : this.#observers.touchedBy(changes)) {
       this.#guard(() => {
         const tell = observer(change);
         if (tell) notify.push(tell);
@@ -201,21 +185,6 @@ export class ConfigScope {
     }
     for (const tell of notify) this.#guard(tell);
     for (const wake of this.#waiting) wake();
-  }
-
-  #all(): Set<ScopeObserver> {
-    return new Set([...this.#byKey.values(), ...this.#byPrefix.values()].flatMap((set) => [...set]));
-  }
-
-  #touched(changes: ScopeChange['changes']): Set<ScopeObserver> {
-    const touched = new Set<ScopeObserver>();
-    for (const { key } of changes) {
-      for (const observer of this.#byKey.get(key) ?? []) touched.add(observer);
-      for (const [prefix, set] of this.#byPrefix) {
-        if (key.startsWith(prefix)) for (const observer of set) touched.add(observer);
-      }
-    }
-    return touched;
   }
 
   #wake(test: () => boolean, done: () => void, signal: AbortSignal): void {

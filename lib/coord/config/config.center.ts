@@ -17,10 +17,9 @@ import { type ConfigTransaction, TransactionBuilder } from './config-transaction
 import type { WriteOptions } from './config-writer.js';
 import type { ConfigDefinition } from './config.definition.js';
 import { type ConfigOptions, type ResolvedConfigOptions, resolveConfigOptions } from './config.options.js';
-import { readEnv } from './env-layer.js';
 import { type ConfigHistoryEntry, showEntry } from './history-entry.js';
-import type { LayerPlan } from './layers.js';
 import type { LiveConfig } from './live-config.js';
+import { ViewPlans } from './view-plans.js';
 
 /**
  * Configuration in etcd: typed, validated, live. Keys are absolute (`/config/dev/orders/db`) or relative to
@@ -29,11 +28,13 @@ import type { LiveConfig } from './live-config.js';
 export class ConfigCenter {
   readonly #options: ResolvedConfigOptions;
   readonly #parts: ConfigParts;
+  readonly #plans: ViewPlans;
   #closed: Promise<void> | undefined;
 
   constructor(context: RoomContext, options?: ConfigOptions) {
     this.#options = resolveConfigOptions(context, options);
     this.#parts = new ConfigParts(context, this.#options);
+    this.#plans = new ViewPlans(this.#options);
   }
 
   /** Whether what the centre shows is current, and which keys are refused. Replays the latest; never errors. */
@@ -109,23 +110,12 @@ export class ConfigCenter {
 
   /** The current value, then every change; `undefined` while the key does not exist. Bad values are logged and passed over. */
   watch<T = unknown>(key: string, options: WatchKeyOptions<T> = {}): Observable<T | undefined> {
-    const name = resolveKey(this.#options.space, key);
-    return this.#parts.streams.value<T | undefined>({
-      ...this.#plan(options),
-      keys: [{ name: 'key', key: name }],
-      combine: 'nearest',
-      whenMissing: 'undefined',
-    });
+    return this.#parts.streams.value(this.#plans.watched(key, options));
   }
 
   /** The service's own value of `name`, else the one all services share (`global`), else `undefined`: now and at every change. */
   watchNearest<T = unknown>(name: string, options: WatchKeyOptions<T> = {}): Observable<T | undefined> {
-    return this.#parts.streams.value<T | undefined>({
-      ...this.#plan(options),
-      keys: this.#layers(name),
-      combine: 'nearest',
-      whenMissing: 'undefined',
-    });
+    return this.#parts.streams.value(this.#plans.nearest(name, options));
   }
 
   /** All values below a prefix by absolute key: a new map for each revision of etcd that changes one of them. */
@@ -190,32 +180,11 @@ export class ConfigCenter {
   ): Promise<LiveConfig<T>> {
     this.#assertOpen();
     const { signal, timeout, ...rest } = options;
-    const { onBeforeApply } = typeof target === 'string' ? rest : { ...target, ...rest };
-    const veto = onBeforeApply && { onBeforeApply };
-    const call = { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) };
-    if (typeof target === 'string') {
-      const key = this.#key(target);
-      const keys = [{ name: 'key' as const, key }];
-      return this.#parts.live.open<T>(
-        key,
-        { ...this.#plan(rest), ...veto, keys, combine: 'merge', whenMissing: 'reject' },
-        call,
-      );
-    }
-    const definition = { ...target, ...rest };
-    const env = readEnv(definition.env, this.#options.env);
-    return this.#parts.live.open<T>(
-      definition.name,
-      {
-        ...this.#plan(definition),
-        ...veto,
-        keys: this.#layers(definition.name),
-        combine: 'merge',
-        whenMissing: 'reject',
-        ...(env && { env }),
-      },
-      call,
-    );
+    const { name, plan } = this.#plans.live(target, rest);
+    return this.#parts.live.open(name, plan, {
+      ...(signal && { signal }),
+      ...(timeout !== undefined && { timeout }),
+    });
   }
 
   /** Completes all observables and closes the watches. What was read stays readable. Idempotent. */
@@ -224,27 +193,10 @@ export class ConfigCenter {
     return this.#closed;
   }
 
-  #plan<T>(options: WatchKeyOptions<T> | LiveOptions<T>) {
-    checkSchema('schema', options.schema);
-    return {
-      codec: resolveCodec(options.codec ?? this.#options.codec),
-      ...(options.schema && { schema: options.schema }),
-      ...(options.default !== undefined && { default: options.default }),
-    };
-  }
-
   async #satisfy(key: string, value: unknown, schema: ConfigSchema<unknown> | undefined): Promise<void> {
     checkSchema('schema', schema);
     const { issues } = await validate(schema, value);
     if (issues) throw new ConfigInvalidError(this.#key(key), issues);
-  }
-
-  #layers(name: string): LayerPlan['keys'] {
-    const { service, global } = this.#options.space;
-    return [
-      { name: 'global', key: this.#key(`${global}/${name}`) },
-      { name: 'service', key: this.#key(`${service}/${name}`) },
-    ];
   }
 
   #begin(codec?: ConfigCodecOption): TransactionBuilder {

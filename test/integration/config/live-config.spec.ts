@@ -8,6 +8,7 @@ import type { ConfigSchema } from '../../../lib/coord/config/config-schema.js';
 import { secret } from '../../../lib/coord/config/secret.js';
 import { ConfigInvalidError } from '../../../lib/errors/config-invalid.error.js';
 import { ConfigNotFoundError } from '../../../lib/errors/config-not-found.error.js';
+import { ValidationError } from '../../../lib/errors/validation.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { type EtcdUnderTest, etcdKinds, startEtcdOf } from '../etcd-kinds.js';
 import { ConfigRoom, until } from './config-room.js';
@@ -99,6 +100,10 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
       expect(await room.config.get('db')).toEqual(good);
       live.close();
       await room.config.set('db', bad);
+    });
+
+    it.each([undefined, 7, {}, { name: 'db' }, 'a//b'])('refuses %j for a target', async (target) => {
+      await expect(room.config.live(target as string)).rejects.toBeInstanceOf(ValidationError);
     });
 
     it('completes its streams at close', async () => {
