@@ -1,3 +1,6 @@
+/** `HealthCheckResponse.ServingStatus`. */
+export const SERVING = 1;
+
 /** `message HealthCheckRequest { string service = 1; }` of grpc.health.v1 */
 export function encodeRequest(service: string): Buffer {
   const name = Buffer.from(service);

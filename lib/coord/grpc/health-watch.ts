@@ -2,12 +2,9 @@ import { Client, type ClientReadableStream, type ServiceError, credentials, stat
 import { Backoff } from '../etcd/backoff.js';
 import type { Clock } from '../etcd/clock.js';
 import type { SubchannelInterface } from './grpc-experimental.js';
-import { decodeResponse, encodeRequest } from './health-message.js';
+import { SERVING, decodeResponse, encodeRequest } from './health-message.js';
 
 const WATCH = '/grpc.health.v1.Health/Watch';
-
-/** `HealthCheckResponse.ServingStatus`. */
-const SERVING = 1;
 
 /**
  * Follows `grpc.health.v1` of one instance over its own connection. It serves once it says so; a server without the health
