@@ -1,4 +1,4 @@
-import { Client, credentials, status } from '@grpc/grpc-js';
+import { Client, credentials } from '@grpc/grpc-js';
 import { acceptsConnections } from '../registry/tcp-probe.js';
 import { SERVING, decodeResponse, encodeRequest } from './health-message.js';
 
