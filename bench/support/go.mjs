@@ -36,8 +36,11 @@ class GoProgram {
   #child;
   #lines;
   #folder;
+  /** The path of the program, for whoever wants to run several. */
+  program;
 
   constructor(program, folder) {
+    this.program = program;
     this.#folder = folder;
     this.#child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();

@@ -32,6 +32,20 @@ const RELEASE = 1_000;
  *
  * After a crash a number rests by itself: its lease is twice the quarantine longer than the session's, and its owner
  * stops trusting it when only the quarantine is left.
+ *
+ * @example
+ * // Snowflake: 41 bits of milliseconds, 10 of the process, 12 of a sequence.
+ * const worker = await coord.allocator('orders', 1_023).acquire();
+ * let last = 0n, sequence = 0n;
+ * function nextId(): bigint {
+ *   worker.assertValid();
+ *   let now = BigInt(Date.now() - EPOCH);
+ *   if (now < last) now = last;                                   // a clock set back gives no number twice
+ *   sequence = now === last ? (sequence + 1n) & 4_095n : 0n;
+ *   if (now === last && sequence === 0n) now++;                   // 4,096 in one millisecond: take the next
+ *   last = now;
+ *   return (now << 22n) | (BigInt(worker.id) << 12n) | sequence;
+ * }
  */
 export class InstanceIdAllocator {
   readonly #client: EtcdClient;

@@ -25,13 +25,13 @@ interface DeparturesDeps {
  */
 export class Departures {
   readonly #deps: DeparturesDeps;
-  readonly #gone: (place: Place) => void;
+  readonly #gone: (place: Place, confirmed: boolean) => void;
   readonly #closing = new AbortController();
   readonly #leaving = new WeakMap<Place, Promise<boolean | undefined>>();
   readonly #pending = new Set<Promise<unknown>>();
 
-  /** @param gone told once etcd can have nothing of the place any more */
-  constructor(deps: DeparturesDeps, gone: (place: Place) => void) {
+  /** @param gone told when the place is done with; `confirmed`: etcd has said that its keys are gone */
+  constructor(deps: DeparturesDeps, gone: (place: Place, confirmed: boolean) => void) {
     this.#deps = deps;
     this.#gone = gone;
   }
@@ -73,14 +73,14 @@ export class Departures {
     const { session, keys, revision } = place;
     const txns = keys.map((key) => leaveTxn(key, revision));
     if (!session.isAlive()) {
-      this.#gone(place);
+      this.#gone(place, false);
       // The lease may live on for a while in etcd; whoever waits should not have to.
       this.#behind(Promise.all(txns.map((txn) => this.#deps.client.commit(txn, LAST_TRY))));
       return false;
     }
     try {
       const answers = await this.#commit(place, txns, false);
-      this.#gone(place);
+      this.#gone(place, true);
       return answers.every(({ succeeded }) => succeeded);
     } catch {
       this.#behind(this.#insist(place, txns));
@@ -119,9 +119,11 @@ export class Departures {
   async #insist(place: Place, txns: readonly Txn[]): Promise<void> {
     const { clock, logger } = this.#deps;
     const backoff = new Backoff({ first: 100, most: 2_000 });
+    let confirmed = false;
     while (place.session.isAlive() && !this.#closing.signal.aborted) {
       try {
         await this.#commit(place, txns, true);
+        confirmed = true;
         break;
       } catch (error) {
         if (error instanceof EtcdRefusedError) {
@@ -131,7 +133,7 @@ export class Departures {
         await pause(clock, backoff.next(), this.#closing.signal);
       }
     }
-    this.#gone(place);
+    this.#gone(place, confirmed);
   }
 
   #commit(place: Place, txns: readonly Txn[], idempotent: boolean): Promise<readonly TxnResult[]> {

@@ -68,7 +68,9 @@ export class Queues {
       watch: (place) => this.#watches.follow(place, true),
       deleted,
     });
-    this.#departures = new Departures({ client, logger, clock, layout }, (place) => this.#gone(place));
+    this.#departures = new Departures({ client, logger, clock, layout }, (place, confirmed) =>
+      this.#gone(place, confirmed),
+    );
   }
 
   deadline(timeout: number, signal?: AbortSignal): Deadline {
@@ -239,14 +241,18 @@ export class Queues {
     return places;
   }
 
-  /** The keys of the place are gone, provably: its slots can be used again. */
-  #gone(place: Place): void {
+  /**
+   * The place is done with: its slots can be used again, under this session if that lives on.
+   *
+   * @param confirmed etcd has said that its keys are gone: whoever waits here need not wait for the event
+   */
+  #gone(place: Place, confirmed = false): void {
     if (!this.#places.delete(place)) return;
     const places = this.#sessions.get(place.session)!;
     places.all.delete(place);
     place.request.queues.forEach((queue, index) => {
       places.freeSlot(queue, place.slots[index]!);
-      if (place.revision > 0n) this.#watches.removed(queue, place.keys[index]!, place.revision);
+      if (confirmed && place.revision > 0n) this.#watches.removed(queue, place.keys[index]!, place.revision);
     });
   }
 

@@ -1,7 +1,18 @@
 import type { Mirror } from '../../../../lib/coord/etcd/mirror.js';
 
 /** One ownership as the outside saw it; times in ns of the machine's monotonic clock. */
+/**
+ * Names an ownership. The token alone does not: locks taken in one tick travel in one transaction, and keys made in one
+ * transaction have one create revision.
+ */
+export function nameOf({ key, token }: { readonly key: string; readonly token: bigint }): string {
+  return `${key}:${token}`;
+}
+
 export interface Ownership {
+  readonly key: string;
+  /** Which worker, for whoever has to explain a violation. */
+  readonly worker: number;
   readonly token: bigint;
   readonly invoked: bigint;
   readonly returned: bigint;
@@ -18,9 +29,9 @@ export interface Departure {
 }
 
 export class DepartureLog {
-  readonly departures = new Map<bigint, Departure>();
-  /** Tokens whose keys the nemesis is about to take away. */
-  readonly doomed = new Set<bigint>();
+  readonly departures = new Map<string, Departure>();
+  /** Ownerships whose keys the nemesis is about to take away. */
+  readonly doomed = new Set<string>();
   /** Leases that the nemesis is about to revoke. */
   readonly doomedLeases = new Set<bigint>();
 
@@ -29,9 +40,10 @@ export class DepartureLog {
       const at = process.hrtime.bigint();
       for (const { previous, current } of changes) {
         if (!previous || previous.createRevision === current?.createRevision) continue;
-        const token = previous.createRevision;
-        const taken = this.doomed.has(token) || this.doomedLeases.has(previous.lease);
-        this.departures.set(token, { at, taken });
+        const [, , key = ''] = previous.key.split('/');
+        const name = nameOf({ key, token: previous.createRevision });
+        const taken = this.doomed.has(name) || this.doomedLeases.has(previous.lease);
+        this.departures.set(name, { at, taken });
       }
     });
   }
@@ -44,13 +56,13 @@ const MS = 1_000_000n;
  * owner may claim for `notice` ms more: until its watch has told it, or, cut off, until its session has run out.
  */
 export function falseClaims(
-  owned: ReadonlyMap<bigint, Ownership>,
-  departures: ReadonlyMap<bigint, Departure>,
+  owned: readonly Ownership[],
+  departures: ReadonlyMap<string, Departure>,
   notice: number,
 ): string[] {
   const violations: string[] = [];
-  for (const { token, claims } of owned.values()) {
-    const departure = departures.get(token);
+  for (const { key, token, claims } of owned) {
+    const departure = departures.get(nameOf({ key, token }));
     if (!departure) continue;
     const limit = departure.at + (departure.taken ? BigInt(notice) * MS : 0n);
     const late = claims.filter((at) => at > limit);
@@ -66,24 +78,24 @@ export function falseClaims(
 }
 
 /** No owner may claim the lock after a later owner (a higher token) has claimed it; needs no watch to be seen. */
-export function overlaps(
-  owned: ReadonlyMap<bigint, Ownership>,
-  departures: ReadonlyMap<bigint, Departure>,
-): string[] {
+export function overlaps(owned: readonly Ownership[], departures: ReadonlyMap<string, Departure>): string[] {
   const violations: string[] = [];
-  const inOrder = [...owned.values()]
-    .filter(({ claims, token }) => claims.length > 0 && !departures.get(token)?.taken)
+  const inOrder = owned
+    .filter((each) => each.claims.length > 0 && !departures.get(nameOf(each))?.taken)
     .sort((a, b) => (a.token < b.token ? -1 : 1));
-  let newest: { token: bigint; last: bigint } | undefined;
-  for (const { token, claims } of inOrder) {
-    const first = claims.reduce((a, b) => (a < b ? a : b));
-    const last = claims.reduce((a, b) => (a > b ? a : b));
-    if (newest && first < newest.last) {
+  let before: { owner: Ownership; last: bigint } | undefined;
+  for (const owner of inOrder) {
+    const first = owner.claims.reduce((a, b) => (a < b ? a : b));
+    const last = owner.claims.reduce((a, b) => (a > b ? a : b));
+    if (before && first < before.last) {
+      const gone = departures.get(nameOf(before.owner));
       violations.push(
-        `token ${token} was claimed ${(newest.last - first) / MS} ms before token ${newest.token} ended`,
+        `token ${owner.token} (worker ${owner.worker}) was claimed ${(before.last - first) / MS} ms before token ` +
+          `${before.owner.token} (worker ${before.owner.worker}) ended, whose key went ` +
+          (gone ? `${(gone.at - first) / MS} ms after that claim` : 'unseen'),
       );
     }
-    if (!newest || last > newest.last) newest = { token, last };
+    if (!before || last > before.last) before = { owner, last };
   }
   return violations;
 }
@@ -95,11 +107,11 @@ export function overlaps(
  * may have taken effect at any time. Returns the first ownership that cannot be placed.
  */
 export function linearizability(
-  owned: ReadonlyMap<bigint, Ownership>,
-  departures: ReadonlyMap<bigint, Departure>,
+  owned: readonly Ownership[],
+  departures: ReadonlyMap<string, Departure>,
 ): string | undefined {
   let point = 0n;
-  for (const { token, invoked, returned, releaseInvoked } of [...owned.values()].sort((a, b) =>
+  for (const { key, token, invoked, returned, releaseInvoked } of [...owned].sort((a, b) =>
     a.token < b.token ? -1 : 1,
   )) {
     point = point > invoked ? point : invoked;
@@ -107,7 +119,11 @@ export function linearizability(
       return `the acquisition of token ${token} returned ${(point - returned) / MS} ms before it can have taken effect`;
     }
     // The release takes effect as early as it may; without one seen, right after the acquisition.
-    if (releaseInvoked !== undefined && releaseInvoked > point && !departures.get(token)?.taken)
+    if (
+      releaseInvoked !== undefined &&
+      releaseInvoked > point &&
+      !departures.get(nameOf({ key, token }))?.taken
+    )
       point = releaseInvoked;
   }
   return undefined;

@@ -3,19 +3,22 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultProxy } from '../../../../lib/testing/index.js';
 import type { FencedResource } from './fenced-resource.js';
-import type { Ownership } from './ownership-history.js';
+import { nameOf, type Ownership } from './ownership-history.js';
 import type { Answer, Report, WorkerSettings } from './torture-protocol.js';
 
 export interface Tally {
-  readonly owned: Map<bigint, Ownership>;
-  readonly guarded: { written: number; refused: number; unknown: number };
-  readonly resource: FencedResource;
+  readonly owned: Map<string, Ownership>;
+  /** By lock. */
+  readonly guarded: Map<string, { written: number; refused: number; unknown: number }>;
+  readonly resources: Map<string, FencedResource>;
   failed: number;
   /** Workers that ended by themselves, with an error. */
   crashed: number;
   claims: number;
   /** When somebody was last heard to own the lock, in ms of `performance.now()`. */
   lastSeen: number;
+  /** The worker that acquired the lock last. */
+  lastOwner: number;
 }
 
 /** One worker process behind a proxy of its own. */
@@ -84,27 +87,33 @@ export class TortureProcess {
   }
 
   #receive(report: Report, child: ChildProcess): void {
-    const { owned, guarded, resource } = this.#tally;
+    const { owned, guarded, resources } = this.#tally;
     if (report.type === 'acquired') {
       const token = BigInt(report.token);
-      owned.set(token, {
+      owned.set(nameOf({ key: report.key, token }), {
+        key: report.key,
+        worker: this.#settings.worker,
         token,
         invoked: BigInt(report.invoked),
         returned: BigInt(report.returned),
         claims: [],
       });
       this.#tally.lastSeen = performance.now();
+      this.#tally.lastOwner = this.#settings.worker;
     } else if (report.type === 'claims') {
-      owned.get(BigInt(report.token))?.claims.push(...report.at.map(BigInt));
+      owned
+        .get(nameOf({ key: report.key, token: BigInt(report.token) }))
+        ?.claims.push(...report.at.map(BigInt));
       this.#tally.claims += report.at.length;
       this.#tally.lastSeen = performance.now();
     } else if (report.type === 'released') {
-      const ownership = owned.get(BigInt(report.token));
+      const ownership = owned.get(nameOf({ key: report.key, token: BigInt(report.token) }));
       if (ownership) ownership.releaseInvoked = BigInt(report.invoked);
     } else if (report.type === 'guarded') {
-      guarded[report.outcome]++;
+      guarded.get(report.key)![report.outcome]++;
     } else if (report.type === 'resource') {
       const token = BigInt(report.token);
+      const resource = resources.get(report.key)!;
       const result = report.action === 'read' ? resource.read(token) : resource.write(token, report.value!);
       const answer: Answer = { type: 'answer', call: report.call, ...result };
       if (child.connected) child.send(answer, () => undefined);

@@ -2,25 +2,36 @@ export interface WorkerSettings {
   readonly worker: number;
   readonly endpoint: string;
   readonly ttl: number;
-  readonly key: string;
-  /** The key in etcd that is written under the lock's guard. */
-  readonly counter: string;
-  /** How many tasks of the process want the lock. */
+  /** The locks; each task wants one of them, then another. */
+  readonly keys: readonly string[];
+  /** How many tasks of the process want a lock. */
   readonly tasks: number;
+}
+
+/** The key in etcd that is written under the guard of a lock, and under nothing else. */
+export function counterOf(key: string): string {
+  return `/torture/counter/${key}`;
 }
 
 /** What a worker tells. Times are `process.hrtime.bigint()` in text: one clock for all processes of the machine. */
 export type Report =
-  | { readonly type: 'acquired'; readonly token: string; readonly invoked: string; readonly returned: string }
+  | {
+      readonly type: 'acquired';
+      readonly key: string;
+      readonly token: string;
+      readonly invoked: string;
+      readonly returned: string;
+    }
   /** Only of a lock that was held to the end. */
-  | { readonly type: 'released'; readonly token: string; readonly invoked: string }
-  | { readonly type: 'claims'; readonly token: string; readonly at: readonly string[] }
-  | { readonly type: 'guarded'; readonly outcome: 'written' | 'refused' | 'unknown' }
+  | { readonly type: 'released'; readonly key: string; readonly token: string; readonly invoked: string }
+  | { readonly type: 'claims'; readonly key: string; readonly token: string; readonly at: readonly string[] }
+  | { readonly type: 'guarded'; readonly key: string; readonly outcome: 'written' | 'refused' | 'unknown' }
   | { readonly type: 'failed' }
   | { readonly type: 'closed' }
   | {
       readonly type: 'resource';
       readonly call: number;
+      readonly key: string;
       readonly token: string;
       readonly action: 'read' | 'write';
       readonly value?: number;

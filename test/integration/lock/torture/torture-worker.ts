@@ -10,10 +10,16 @@ import type { Lock } from '../../../../lib/coord/lock/lock.js';
 import { LockService } from '../../../../lib/coord/lock/lock.service.js';
 import { OutcomeUnknownError } from '../../../../lib/errors/outcome-unknown.error.js';
 import { resolveService } from '../../../../lib/options/service.js';
-import type { Answer, Command, Report, WorkerSettings } from './torture-protocol.js';
+import {
+  type Answer,
+  type Command,
+  counterOf,
+  type Report,
+  type WorkerSettings,
+} from './torture-protocol.js';
 
 const settings = JSON.parse(process.argv[2]!) as WorkerSettings;
-const { endpoint, ttl, key, counter, tasks, worker } = settings;
+const { endpoint, ttl, keys, tasks, worker } = settings;
 const coord = resolveCoordOptions({ endpoints: [endpoint], requestTimeout: 2_000, dialTimeout: 1_000 });
 const client = EtcdClient.create(coord.etcd);
 const locks = new LockService({
@@ -27,7 +33,7 @@ const now = (): string => process.hrtime.bigint().toString();
 const send = (report: Report): void => void process.send?.(report);
 const answers = new Map<number, (answer: Answer) => void>();
 let calls = 0;
-let stopping = false;
+const stopping = new AbortController();
 
 process.on('message', (message: Answer | Command) => {
   if (message.type === 'answer') {
@@ -37,7 +43,7 @@ process.on('message', (message: Answer | Command) => {
     const end = performance.now() + message.ms;
     while (performance.now() < end);
   } else {
-    stopping = true;
+    stopping.abort();
   }
 });
 const orphaned = (): never => process.exit(1);
@@ -45,17 +51,18 @@ process.on('disconnect', orphaned);
 
 function resource(
   request: { action: 'read' } | { action: 'write'; value: number },
-  token: bigint,
+  { key, fencingToken }: Lock,
 ): Promise<Answer> {
   const call = calls++;
   return new Promise((resolve) => {
     answers.set(call, resolve);
-    send({ type: 'resource', call, token: token.toString(), ...request });
+    send({ type: 'resource', call, key, token: fencingToken.toString(), ...request });
   });
 }
 
 /** Claims to hold the lock for a while, many times a second. The time is taken before the clock is asked. */
 async function work(lock: Lock, ms: number): Promise<void> {
+  const { key } = lock;
   const token = lock.fencingToken.toString();
   const end = performance.now() + ms;
   let claims: string[] = [];
@@ -64,38 +71,37 @@ async function work(lock: Lock, ms: number): Promise<void> {
     if (!lock.isHeld()) break;
     claims.push(at);
     if (claims.length === 20) {
-      send({ type: 'claims', token, at: claims });
+      send({ type: 'claims', key, token, at: claims });
       claims = [];
     }
     await sleep(Math.min(5 + Math.random() * 10, Math.max(0, end - performance.now())));
-  } while (performance.now() < end && !stopping);
-  if (claims.length > 0) send({ type: 'claims', token, at: claims });
+  } while (performance.now() < end && !stopping.signal.aborted);
+  if (claims.length > 0) send({ type: 'claims', key, token, at: claims });
 }
 
 async function hold(lock: Lock): Promise<void> {
-  const read = await resource({ action: 'read' }, lock.fencingToken);
-  const { kvs } = await client.range({ key: counter });
+  const { key } = lock;
+  const read = await resource({ action: 'read' }, lock);
+  const { kvs } = await client.range({ key: counterOf(key) });
   const luck = Math.random();
-  await work(lock, Math.random() * (luck < 0.05 ? 4 * ttl : luck < 0.15 ? ttl : 40));
-  if (read.ok) {
-    lock.assertHeld();
-    await resource({ action: 'write', value: read.value + 1 }, lock.fencingToken);
-  }
+  await work(lock, Math.random() * (luck < 0.2 ? 4 * ttl : luck < 0.3 ? ttl : 40));
+  // Both writes come without a look at the lock: the fence and the guard have to stand alone.
+  if (read.ok) await resource({ action: 'write', value: read.value + 1 }, lock);
   const value = Number(kvs[0]?.value.toString() ?? 0) + 1;
-  lock.assertHeld();
   try {
     const { succeeded } = await client.commit({
       compare: [...lock.guard()],
-      success: [{ put: { key: counter, value: String(value) } }],
+      success: [{ put: { key: counterOf(key), value: String(value) } }],
     });
-    send({ type: 'guarded', outcome: succeeded ? 'written' : 'refused' });
+    send({ type: 'guarded', key, outcome: succeeded ? 'written' : 'refused' });
   } catch (error) {
-    if (error instanceof OutcomeUnknownError) send({ type: 'guarded', outcome: 'unknown' });
+    if (error instanceof OutcomeUnknownError) send({ type: 'guarded', key, outcome: 'unknown' });
   }
 }
 
 async function task(): Promise<void> {
-  while (!stopping) {
+  while (!stopping.signal.aborted) {
+    const key = keys[Math.floor(Math.random() * keys.length)]!;
     const invoked = now();
     let lock: Lock;
     try {
@@ -106,14 +112,14 @@ async function task(): Promise<void> {
       continue;
     }
     const token = lock.fencingToken.toString();
-    send({ type: 'acquired', token, invoked, returned: now() });
+    send({ type: 'acquired', key, token, invoked, returned: now() });
     try {
       await hold(lock);
     } catch {
       // Lost, or etcd is away: what was claimed so far counts.
     }
     const releasing = now();
-    if (lock.isHeld()) send({ type: 'released', token, invoked: releasing });
+    if (lock.isHeld()) send({ type: 'released', key, token, invoked: releasing });
     await lock.release();
   }
 }

@@ -1,0 +1,34 @@
+// One process of the contended benchmark: commands on standard input, answers in JSON, as the Go program does it.
+import { createInterface } from 'node:readline';
+import { CoordService } from '../../dist/esm/index.js';
+
+let coord;
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command, ...words] = line.split(' ');
+  if (command === 'connect') {
+    coord = await CoordService.connect({ service: { name: 'bench' }, endpoints: [words[0]] });
+    console.log('{}');
+  } else if (command === 'contend') {
+    const [name, waiters, ms] = [words[0], Number(words[1]), Number(words[2])];
+    console.log(JSON.stringify(await contend(name, waiters, ms)));
+  }
+}
+await coord?.close();
+
+/** Times are in microseconds of the wall clock, which all processes of the machine share. */
+async function contend(name, waiters, ms) {
+  const turns = [];
+  const end = performance.now() + ms;
+  const wall = () => Math.round((performance.timeOrigin + performance.now()) * 1000);
+  await Promise.all(
+    Array.from({ length: waiters }, async () => {
+      while (performance.now() < end) {
+        const lock = await coord.lock.acquire(name);
+        const acquired = wall();
+        turns.push([acquired, wall(), Number(lock.fencingToken)]);
+        await lock.release();
+      }
+    }),
+  );
+  return turns;
+}
