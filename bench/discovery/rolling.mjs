@@ -19,6 +19,9 @@ for (let turn = 0; turn < Number(values.replacements); turn++) {
   await fleet.add();
   await fleet.listed(size + 1);
   await fleet.servers.shift().stop();
+  if ((turn + 1) % 10 === 0) {
+    console.error(`${turn + 1} replacements, ${load.sent} calls, ${load.failures.length} failed so far`);
+  }
 }
 await load.stop();
 const seconds = (performance.now() - since) / 1000;

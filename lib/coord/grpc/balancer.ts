@@ -103,9 +103,8 @@ export class Balancer implements LoadBalancer, Explains {
     return { troubles: new Map(troubles), chosen: chosen?.instance, steps };
   }
 
-  exitIdle(): void {
-    for (const backend of this.#backends.values()) if (backend.state === IDLE) backend.connect();
-  }
+  /** grpc-js calls this for each call. There is nothing to do: whoever is idle is connected again when that is noticed. */
+  exitIdle(): void {}
 
   resetBackoff(): void {
     for (const backend of this.#backends.values()) backend.reconnect();

@@ -21,6 +21,9 @@ export type RegistrationState = 'registered' | 'lost' | 'deregistered';
 /** The own watch is at most this far behind, in ms, when it is healthy. */
 const SHOWN_LIMIT = 250;
 
+/** How long a deregistration waits for a write that is under way, in ms. */
+const LAST_WRITE_LIMIT = 500;
+
 export interface RegistrationDeps {
   readonly client: EtcdClient;
   readonly keeper: SessionKeeper;
@@ -131,7 +134,8 @@ export class Registration implements AsyncDisposable {
   async #deregister(options: CallOptions): Promise<void> {
     const working = this.#working;
     this.#end();
-    await working;
+    // A write under way comes first, else it would bring the key back; but one that hangs does not hold up the end.
+    if (working) await Promise.race([working, this.#after(LAST_WRITE_LIMIT)]);
     try {
       await this.#removeKey(options);
     } catch (error) {
@@ -171,10 +175,9 @@ export class Registration implements AsyncDisposable {
   }
 
   async #removeLater(): Promise<void> {
-    const { clock, client } = this.#deps;
-    const patience = new AbortController().signal;
+    const { client } = this.#deps;
     while (client.status !== 'closed' && this.#session?.isAlive()) {
-      await pause(clock, 500 + this.#repair.next(), patience);
+      await this.#after(500 + this.#repair.next());
       try {
         return await this.#removeKey({});
       } catch {
@@ -262,6 +265,10 @@ export class Registration implements AsyncDisposable {
         this.#dirty = session.isAlive();
       }
     }
+  }
+
+  #after(delay: number): Promise<void> {
+    return pause(this.#deps.clock, delay, new AbortController().signal);
   }
 
   #become(state: RegistrationState): void {
