@@ -7,6 +7,8 @@ export interface FleetOptions {
   readonly endpoints: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly onLine?: (instanceId: string, line: string) => void;
+  /** Gives up whatever is being waited for. */
+  readonly signal: AbortSignal;
 }
 
 /** The processes that run, and the demo's own view of the registry. */
@@ -34,8 +36,18 @@ export class Fleet {
         fleet.join('order-service', 'order-2'),
       ]);
       fleet.#gateway = fleet.member('gateway-1');
-      await until('the gateway reaches a user service', () => fleet.#answers('/users/0'), 20_000);
-      await until('the gateway reaches an order service', () => fleet.#answers('/stock/book'));
+      await until(
+        'the gateway reaches a user service',
+        () => fleet.#answers('/users/0'),
+        30_000,
+        options.signal,
+      );
+      await until(
+        'the gateway reaches an order service',
+        () => fleet.#answers('/stock/book'),
+        30_000,
+        options.signal,
+      );
     } catch (error) {
       await fleet.stop();
       throw error;
@@ -80,7 +92,8 @@ export class Fleet {
         if (!member.running) throw new Error(await member.lastWords());
         return (await this.instances(service)).some(({ id }) => id === instanceId);
       },
-      30_000,
+      60_000,
+      this.options.signal,
     );
     return member;
   }

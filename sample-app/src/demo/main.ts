@@ -37,7 +37,9 @@ async function main(): Promise<number> {
   }
 
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  }
   const narrator = new Narrator();
   const closers: (() => unknown)[] = [];
   try {
@@ -49,7 +51,8 @@ async function main(): Promise<number> {
     closers.push(() => etcd.stop());
     const fleet = await Fleet.start({
       endpoints: etcd.endpoints,
-      env: { WAREHOUSE: file },
+      signal: stop.signal,
+      env: { WAREHOUSE: file, LOG_FORMAT: stay ? 'console' : 'json' },
       ...(stay && { onLine: (id, line) => process.stdout.write(`${id.padEnd(10)} ${line}\n`) }),
     });
     closers.push(() => fleet.stop());
@@ -57,6 +60,8 @@ async function main(): Promise<number> {
     narrator.say(`the fleet is up: ${members.join(', ')}`);
     if (stay) await untilStopped(fleet, etcd.endpoints, stop.signal);
     else await playAll({ fleet, etcd, warehouse, narrator }, stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
   } finally {
     for (const close of closers.reverse()) await close();
   }
@@ -65,9 +70,10 @@ async function main(): Promise<number> {
 
 async function playAll(stage: Stage, signal: AbortSignal): Promise<void> {
   const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('stopped')));
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
   });
   for (const { title, play } of steps) {
+    if (signal.aborted) return;
     stage.narrator.title(title);
     try {
       await Promise.race([play(stage), stopped]);
@@ -93,6 +99,7 @@ function lastWords(fleet: Fleet): void {
 }
 
 async function untilStopped(fleet: Fleet, endpoints: readonly string[], signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
   const at = endpoints.join(',');
   process.stdout.write(`
 Try:

@@ -6,6 +6,8 @@ export interface Settings {
   readonly instanceId: string;
   readonly port: number;
   readonly endpoints: string[];
+  /** JSON for machines, `console` for people. */
+  readonly logFormat: 'json' | 'console';
 }
 
 export function readSettings(service: string, env: NodeJS.ProcessEnv = process.env): Settings {
@@ -17,6 +19,7 @@ export function readSettings(service: string, env: NodeJS.ProcessEnv = process.e
     port,
     instanceId: env['INSTANCE_ID'] ?? `${service}-${hostname()}-${process.pid}`,
     endpoints: (env['ETCD_ENDPOINTS'] ?? '127.0.0.1:2379').split(','),
+    logFormat: env['LOG_FORMAT'] === 'console' ? 'console' : 'json',
   };
 }
 
@@ -24,7 +27,7 @@ export function readSettings(service: string, env: NodeJS.ProcessEnv = process.e
 export function infraOptions(service: string, settings: Settings, role: 'client' | 'server'): ImInfraOptions {
   return {
     service: { name: service, env: 'demo', instanceId: settings.instanceId },
-    clog: { format: 'json' },
+    clog: { format: settings.logFormat },
     coord: { endpoints: settings.endpoints },
     // Five seconds after a crash its key is gone; the default would be fifteen.
     ...(role === 'server' && { register: { port: settings.port, address: '127.0.0.1', ttl: '5s' } }),
