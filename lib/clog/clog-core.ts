@@ -34,6 +34,8 @@ export class ClogCore {
   readonly namespaces: Namespaces;
   /** Fields that pino's serializers take care of. */
   readonly serialized: ReadonlySet<string>;
+  /** Whether lines carry their source; a plain field, since every line asks. */
+  addSource: boolean;
   readonly #clock: Clock;
   readonly #given: ClogOptions;
   #options: ResolvedClogOptions;
@@ -49,6 +51,7 @@ export class ClogCore {
     this.#clock = clock;
     this.boot = resolveClogOptions(options);
     this.#options = this.boot;
+    this.addSource = this.boot.addSource;
     this.sink = new Sink(output ?? openOutput(this.boot, clock), formatOf(this.boot));
     this.root = createPinoRoot(service.name, this.boot, this.sink);
     this.namespaces = new Namespaces(service.name, this.root, this.boot.levels, clock);
@@ -122,6 +125,7 @@ export class ClogCore {
       }
     }
     this.#options = next;
+    this.addSource = next.addSource;
     return undefined;
   }
 

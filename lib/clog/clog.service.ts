@@ -6,7 +6,7 @@ import { resolveService } from '../options/service.js';
 import { ClogCore, type ClogParts } from './clog-core.js';
 import type { ClogServiceOptions } from './clog.options.js';
 import { CLOG_TAP } from './clog.tokens.js';
-import { type Fields, lineFields } from './line-fields.js';
+import { type Fields, copyFields, lineFields } from './line-fields.js';
 import { LEVEL_VALUES, type LogLevel, checkLevel } from './log-level.js';
 import type { NamespaceLogger } from './namespace-logger.js';
 import { checkNamespace, patternPrefix } from './namespace.js';
@@ -17,6 +17,9 @@ import type { LineListener } from './sink.js';
 import { sourceLocation } from './source-location.js';
 import { TracedLogger } from './traced-logger.js';
 import { checkUntil } from './until.js';
+
+/** No field is left to a serializer. */
+const NOTHING: ReadonlySet<string> = new Set();
 
 type WrittenLevel = Exclude<LogLevel, 'silent'>;
 type Method = (...args: never[]) => unknown;
@@ -116,7 +119,7 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
   with(fields: Fields): ClogService {
     if (typeof fields !== 'object' || fields === null)
       throw new ValidationError('fields', 'an object', fields);
-    const safe = lineFields(fields, this.#core.serialized);
+    const safe = copyFields(fields, this.#core.serialized);
     return new ClogService(this.#core, this.#logger, { ...this.#fields, ...safe });
   }
 
@@ -215,29 +218,39 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
     }
   }
 
+  /** On the way of every line, so it holds only what nearly every line needs. */
   #write(level: WrittenLevel, message: unknown, fields: unknown, method: Method): void {
-    if (
-      typeof message !== 'string' ||
-      (fields !== undefined && (typeof fields !== 'object' || fields === null))
-    ) {
+    if (typeof message !== 'string' || (fields !== undefined && !isObject(fields))) {
       this.#writeNest(level, message, [fields, undefined], method);
       return;
     }
+    const core = this.#core;
     try {
       const target = this.#traced.current();
-      const given = fields instanceof Error ? { err: fields } : (fields as Fields | undefined);
-      const record = given && lineFields(given, this.#core.serialized);
-      if (this.#core.options.addSource) {
-        const source = sourceLocation(method, this.#core.options.rootPath);
-        target[level]({ ...record, ...(source !== undefined && { source }) }, message);
-      } else if (record === undefined) target[level](message);
-      else target[level](record, message);
+      if (core.addSource) target[level](this.#withSource(fields as Fields | undefined, method), message);
+      else if (fields === undefined) target[level](message);
+      else target[level](lineFields(fields as Fields, core.serialized), message);
+    } catch {
+      this.#writeCopy(level, message, fields as Fields | undefined);
+    }
+  }
+
+  /** A getter threw, or a hook, serializer or mixin of the application: once more, with values that are safe. */
+  #writeCopy(level: WrittenLevel, message: string, fields: Fields | undefined): void {
+    try {
+      this.#traced.current()[level](copyFields(fields ?? {}, NOTHING), message);
     } catch (failure) {
       this.#writeFailure(message, failure);
     }
   }
 
-  /** What is left of a line that a hook, serializer or mixin of the application broke. */
+  #withSource(fields: Fields | undefined, method: Method): Fields {
+    const source = sourceLocation(method, this.#core.options.rootPath);
+    const record = fields && lineFields(fields, this.#core.serialized);
+    return source === undefined ? { ...record } : { ...record, source };
+  }
+
+  /** What is left of a line that pino cannot write at all. */
   #writeFailure(message: string, failure: unknown): void {
     const reason = failure instanceof Error ? failure.message : 'a value was thrown';
     const { service, sink, now } = {
@@ -248,4 +261,8 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
     const line = { level: 'error', time: now, service, namespace: this.#logger.name, reason, msg: message };
     sink.write(`${JSON.stringify(line)}\n`);
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

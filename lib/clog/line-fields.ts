@@ -3,35 +3,55 @@ import { isTame, tame } from './tame.js';
 
 export type Fields = Record<string, unknown>;
 
-/** The names that a line itself uses. A field of the same name would hide what is true, and gets a `_` behind it. */
-const OWN = new Set(['level', 'time', 'msg', 'service', 'namespace', 'trace_id', 'span_id']);
-
 /**
- * The fields as they go into a line: the object itself, if nothing in it needs care, which is the rule; else a copy.
+ * The fields as they go into a line: the object itself, if nothing in it needs care, which is the rule; else a copy. On
+ * the way of every line, so it allocates nothing and catches nothing: a getter that throws throws here.
  *
  * @param raw names whose values a serializer of pino takes care of.
  */
 export function lineFields(fields: Fields, raw: ReadonlySet<string>): Fields {
-  try {
-    for (const key in fields) {
-      if (OWN.has(key)) return copyFields(fields, raw);
-      const value = fields[key];
-      if (typeof value === 'string' || typeof value === 'number') continue;
-      if (!raw.has(key) && !isTame(value) && !(key === 'err' && isError(value)))
-        return copyFields(fields, raw);
-    }
-    return fields;
-  } catch {
-    return copyFields(fields, raw);
+  for (const key in fields) {
+    const value = fields[key];
+    if (isOwn(key)) return copyFields(fields, raw);
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') continue;
+    if (!raw.has(key) && !isTame(value) && !(key === 'err' && isError(value))) return copyFields(fields, raw);
+  }
+  return fields;
+}
+
+/**
+ * Whether the line itself uses the name: level, time, msg, service, namespace, trace_id, span_id. A field of that name
+ * would hide what is true, and gets a `_` behind it. By the first letter: a Set would cost four times as much.
+ */
+function isOwn(name: string): boolean {
+  switch (name.charCodeAt(0)) {
+    case 108:
+      return name === 'level';
+    case 109:
+      return name === 'msg';
+    case 110:
+      return name === 'namespace';
+    case 115:
+      return name === 'service' || name === 'span_id';
+    case 116:
+      return name === 'time' || name === 'trace_id';
+    default:
+      return false;
   }
 }
 
-function copyFields(fields: Fields, raw: ReadonlySet<string>): Fields {
+/**
+ * A copy that any line can hold, whatever the fields are; never throws. An error in the place of the fields goes under
+ * `err`, a list or map under `value`.
+ */
+export function copyFields(fields: Fields, raw: ReadonlySet<string>): Fields {
+  if (isError(fields)) return { err: fields };
+  if (Symbol.iterator in fields) return { value: tame(fields) };
   const result: Fields = {};
   for (const key of Object.keys(fields)) {
     // Assigned, it would set the prototype instead of a field.
     if (key === '__proto__') continue;
-    const name = OWN.has(key) ? `${key}_` : key;
+    const name = isOwn(key) ? `${key}_` : key;
     try {
       result[name] = raw.has(key) ? fields[key] : tame(fields[key]);
     } catch (failure) {

@@ -13,15 +13,17 @@ export class Sink {
   #format: LineFormat | undefined;
   /** Those who watch the lines, in JSON. */
   readonly #taps = new Set<LineListener>();
+  #tapped = false;
 
   constructor(output: Output, format?: LineFormat) {
     this.#output = output;
     this.#format = format;
   }
 
+  /** Never throws: what cannot be formatted is written as it is, and who watches is on his own. */
   write(line: string): void {
-    if (this.#taps.size > 0) for (const tap of this.#taps) tap(line);
-    this.#output.write(this.#format === undefined ? line : this.#format(line));
+    if (this.#tapped) this.#showTaps(line);
+    this.#output.write(this.#format === undefined ? line : this.#formatted(line, this.#format));
   }
 
   /** Goes on with another format and, if given, another output; returns the old one, which is the caller's to close. */
@@ -36,7 +38,11 @@ export class Sink {
   /** Shows each line to `tap`, in JSON, before it is written. Returns how to stop that. */
   tap(tap: LineListener): () => void {
     this.#taps.add(tap);
-    return () => this.#taps.delete(tap);
+    this.#tapped = true;
+    return () => {
+      this.#taps.delete(tap);
+      this.#tapped = this.#taps.size > 0;
+    };
   }
 
   flush(): Promise<void> {
@@ -45,5 +51,23 @@ export class Sink {
 
   close(): Promise<void> {
     return this.#output.close();
+  }
+
+  #formatted(line: string, format: LineFormat): string {
+    try {
+      return format(line);
+    } catch {
+      return line;
+    }
+  }
+
+  #showTaps(line: string): void {
+    for (const tap of this.#taps) {
+      try {
+        tap(line);
+      } catch {
+        // A watcher's own matter; the line goes on.
+      }
+    }
   }
 }

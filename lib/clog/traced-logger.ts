@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { activeOtelSpan } from '../trace/otel.js';
+import { activeOtelSpan, hasOtelContext } from '../trace/otel.js';
 import { type TraceStore, currentStore } from '../trace/trace-store.js';
 
 /**
@@ -8,38 +8,49 @@ import { type TraceStore, currentStore } from '../trace/trace-store.js';
  */
 export class TracedLogger {
   readonly pino: Logger;
-  /** Kept by the request if there is one logger of this kind; else only the latest is, here. */
+  /** Whether a request keeps its child of this logger; else only the latest is kept, here. */
   readonly #cached: boolean;
-  #lastOwner: TraceStore | string | undefined;
-  #last: Logger | undefined;
+  /** The request of the latest line, and its child. */
+  #lastStore: TraceStore | undefined;
+  #lastChild: Logger;
+  #lastSpan: string | undefined;
+  #spanChild: Logger | undefined;
 
   /** @param cached whether the logger lives as long as the application, so that requests may keep a child of it. */
   constructor(pino: Logger, cached: boolean) {
     this.pino = pino;
+    this.#lastChild = pino;
     this.#cached = cached;
   }
 
   /** The logger for a line that is written now. */
   current(): Logger {
-    const span = activeOtelSpan();
-    if (span !== undefined) return this.#latest(`${span.traceId}-${span.spanId}`, span.traceId, span.spanId);
     const store = currentStore();
+    // Lines of one request often follow one another: no look into its cache then.
+    if (store !== undefined && store === this.#lastStore) return this.#lastChild;
+    return this.#find(store);
+  }
+
+  #find(store: TraceStore | undefined): Logger {
+    const span = activeOtelSpan();
+    if (span !== undefined) return this.#ofSpan(span);
     if (store === undefined) return this.pino;
-    if (!this.#cached) return this.#latest(store, store.trace.traceId, store.trace.spanId);
-    const cache = (store.cache ??= new Map());
-    const known = cache.get(this);
-    if (known !== undefined) return known as Logger;
-    const child = this.#child(store.trace.traceId, store.trace.spanId);
-    cache.set(this, child);
+    const known = store.cache?.get(this) as Logger | undefined;
+    const child = known ?? this.#child(store.trace.traceId, store.trace.spanId);
+    // With OpenTelemetry the next line may be in a span, so it must be asked again.
+    if (hasOtelContext()) return child;
+    if (this.#cached) (store.cache ??= new Map()).set(this, child);
+    this.#lastStore = store;
+    this.#lastChild = child;
     return child;
   }
 
-  #latest(owner: TraceStore | string, traceId: string, spanId: string): Logger {
-    if (this.#last === undefined || this.#lastOwner !== owner) {
-      this.#last = this.#child(traceId, spanId);
-      this.#lastOwner = owner;
+  #ofSpan({ traceId, spanId }: { readonly traceId: string; readonly spanId: string }): Logger {
+    if (this.#lastSpan !== spanId || this.#spanChild === undefined) {
+      this.#lastSpan = spanId;
+      this.#spanChild = this.#child(traceId, spanId);
     }
-    return this.#last;
+    return this.#spanChild;
   }
 
   #child(traceId: string, spanId: string): Logger {
