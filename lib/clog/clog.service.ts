@@ -6,23 +6,16 @@ import { resolveService } from '../options/service.js';
 import { ClogCore, type ClogParts } from './clog-core.js';
 import type { ClogServiceOptions } from './clog.options.js';
 import { CLOG_TAP } from './clog.tokens.js';
-import { type Fields, copyFields, lineFields } from './line-fields.js';
+import { type Fields, copyFields } from './line-fields.js';
+import { LineWriter } from './line-writer.js';
 import { LEVEL_VALUES, type LogLevel, checkLevel } from './log-level.js';
 import type { NamespaceLogger } from './namespace-logger.js';
 import { checkNamespace, patternPrefix } from './namespace.js';
-import { nestLines } from './nest-arguments.js';
 import { leastNestLevel } from './nest-levels.js';
 import { reportOutcome } from './report-outcome.js';
 import type { LineListener } from './sink.js';
-import { sourceLocation } from './source-location.js';
 import { TracedLogger } from './traced-logger.js';
 import { checkUntil } from './until.js';
-
-/** No field is left to a serializer. */
-const NOTHING: ReadonlySet<string> = new Set();
-
-type WrittenLevel = Exclude<LogLevel, 'silent'>;
-type Method = (...args: never[]) => unknown;
 
 /**
  * Structured logs: one record a line, with the service, the namespace and, inside a request, the trace. Implements
@@ -36,6 +29,7 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
   readonly #logger: NamespaceLogger;
   readonly #fields: Fields | undefined;
   readonly #traced: TracedLogger;
+  readonly #writer: LineWriter;
 
   /**
    * A logger of its own, for scripts and tests; in an application ImInfraModule makes it.
@@ -58,49 +52,50 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
     this.#logger = logger;
     this.#fields = fields;
     this.#traced = fields === undefined ? logger.traced : new TracedLogger(logger.pino.child(fields), false);
+    this.#writer = new LineWriter(core, this.#traced, logger.name);
   }
 
   trace(message: string, fields?: Fields): void {
-    if (this.#logger.threshold <= 10) this.#write('trace', message, fields, this.trace);
+    if (this.#logger.threshold <= 10) this.#writer.write('trace', message, fields, this.trace);
   }
 
   info(message: string, fields?: Fields): void {
-    if (this.#logger.threshold <= 30) this.#write('info', message, fields, this.info);
+    if (this.#logger.threshold <= 30) this.#writer.write('info', message, fields, this.info);
   }
 
   debug(message: string, fields?: Fields): void;
   debug(message: unknown, ...optional: unknown[]): void;
   debug(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 20) this.#writeNest('debug', message, optional, this.debug);
+    if (this.#logger.threshold <= 20) this.#writer.writeNest('debug', message, optional, this.debug);
   }
 
   warn(message: string, fields?: Fields): void;
   warn(message: unknown, ...optional: unknown[]): void;
   warn(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 40) this.#writeNest('warn', message, optional, this.warn);
+    if (this.#logger.threshold <= 40) this.#writer.writeNest('warn', message, optional, this.warn);
   }
 
   /** An error goes into the field `err`: `clog.error('order failed', { err, orderId })`. */
   error(message: string, fields?: Fields): void;
   error(message: unknown, ...optional: unknown[]): void;
   error(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 50) this.#writeNest('error', message, optional, this.error);
+    if (this.#logger.threshold <= 50) this.#writer.writeNest('error', message, optional, this.error);
   }
 
   fatal(message: string, fields?: Fields): void;
   fatal(message: unknown, ...optional: unknown[]): void;
   fatal(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 60) this.#writeNest('fatal', message, optional, this.fatal);
+    if (this.#logger.threshold <= 60) this.#writer.writeNest('fatal', message, optional, this.fatal);
   }
 
   /** Nest's name for `info`. */
   log(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 30) this.#writeNest('info', message, optional, this.log);
+    if (this.#logger.threshold <= 30) this.#writer.writeNest('info', message, optional, this.log);
   }
 
   /** Nest's name for `trace`. */
   verbose(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 10) this.#writeNest('trace', message, optional, this.verbose);
+    if (this.#logger.threshold <= 10) this.#writer.writeNest('trace', message, optional, this.verbose);
   }
 
   /** The logger of a namespace below this one: `'user'`, in it `'auth'`, is `'user.auth'`. Fields are kept. */
@@ -207,62 +202,4 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
   [CLOG_TAP](listener: LineListener): () => void {
     return this.#core.sink.tap(listener);
   }
-
-  #writeNest(level: WrittenLevel, message: unknown, optional: readonly unknown[], method: Method): void {
-    if (typeof message === 'string' && optional.length <= 1 && typeof optional[0] !== 'string') {
-      this.#write(level, message, optional[0], method);
-      return;
-    }
-    for (const line of nestLines(level === 'error' || level === 'fatal', message, optional)) {
-      this.#write(level, line.message, line.fields, method);
-    }
-  }
-
-  /** On the way of every line, so it holds only what nearly every line needs. */
-  #write(level: WrittenLevel, message: unknown, fields: unknown, method: Method): void {
-    if (typeof message !== 'string' || (fields !== undefined && !isObject(fields))) {
-      this.#writeNest(level, message, [fields, undefined], method);
-      return;
-    }
-    const core = this.#core;
-    try {
-      const target = this.#traced.current();
-      if (core.addSource) target[level](this.#withSource(fields as Fields | undefined, method), message);
-      else if (fields === undefined) target[level](message);
-      else target[level](lineFields(fields as Fields, core.serialized), message);
-    } catch {
-      this.#writeCopy(level, message, fields as Fields | undefined);
-    }
-  }
-
-  /** A getter threw, or a hook, serializer or mixin of the application: once more, with values that are safe. */
-  #writeCopy(level: WrittenLevel, message: string, fields: Fields | undefined): void {
-    try {
-      this.#traced.current()[level](copyFields(fields ?? {}, NOTHING), message);
-    } catch (failure) {
-      this.#writeFailure(message, failure);
-    }
-  }
-
-  #withSource(fields: Fields | undefined, method: Method): Fields {
-    const source = sourceLocation(method, this.#core.options.rootPath);
-    const record = fields && lineFields(fields, this.#core.serialized);
-    return source === undefined ? { ...record } : { ...record, source };
-  }
-
-  /** What is left of a line that pino cannot write at all. */
-  #writeFailure(message: string, failure: unknown): void {
-    const reason = failure instanceof Error ? failure.message : 'a value was thrown';
-    const { service, sink, now } = {
-      service: this.#core.service.name,
-      sink: this.#core.sink,
-      now: this.#core.now,
-    };
-    const line = { level: 'error', time: now, service, namespace: this.#logger.name, reason, msg: message };
-    sink.write(`${JSON.stringify(line)}\n`);
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }
