@@ -50,6 +50,7 @@ export class ColdStart {
   readonly #clock: Clock;
   readonly #scopes = new Map<ConfigScope, Followed>();
   #writing: Promise<void> = Promise.resolve();
+  #decided: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(deps: ColdStartDeps) {
@@ -66,10 +67,16 @@ export class ColdStart {
       this.#schedule(scope);
       return undefined;
     });
-    this.#deps.client.ready().then(
+    const decided = this.#deps.client.ready().then(
       () => undefined,
       async () => this.#adopt(scope, await followed.before),
     );
+    this.#decided = Promise.all([this.#decided, decided]);
+  }
+
+  /** Resolves once etcd has answered, or the snapshot has been adopted or found of no use. */
+  async decided(): Promise<void> {
+    await this.#decided;
   }
 
   /** More is known of what is a secret: it must leave the disk. */

@@ -10,9 +10,6 @@ import type { ResolvedConfigOptions } from './config.options.js';
 import { LiveViews } from './live-views.js';
 import { ScopeSet } from './scope-set.js';
 
-/** A start waits this much longer than the dial, for the snapshot to be read. */
-const SNAPSHOT_READ = 150;
-
 /** What the centre is made of; each part knows the others only by what it needs of them. */
 export class ConfigParts {
   readonly scopes: ScopeSet;
@@ -43,7 +40,8 @@ export class ConfigParts {
     this.live = new LiveViews({
       ...shared,
       streams: this.streams,
-      startTimeout: context.dialTimeout + SNAPSHOT_READ,
+      startTimeout: context.dialTimeout,
+      snapshotDecided: () => this.coldStart?.decided() ?? Promise.resolve(),
       onRejected: () => this.health.update(),
       onSecret: () => this.coldStart?.review(),
     });

@@ -4,14 +4,17 @@ import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import { ConfigView, type ViewPlan } from './config-view.js';
 import type { ConfigStreams, StreamDeps } from './config-streams.js';
+import type { KeySource } from './key-source.js';
 import type { ConfigRejection, Layer } from './layers.js';
 import { LiveConfig } from './live-config.js';
 import { secretPaths } from './secret-paths.js';
 
 export interface LiveViewDeps extends StreamDeps {
   readonly streams: ConfigStreams;
-  /** How long the first value may take, in ms, before the default must do. */
+  /** How long etcd's first answer may take, in ms, before the snapshot or the default must do. */
   readonly startTimeout: number;
+  /** Resolves when it is decided whether there is a snapshot to start with. */
+  readonly snapshotDecided: () => Promise<void>;
   /** Told when the refused keys change. */
   readonly onRejected: () => void;
   /** Told when keys turned out to hold secrets. */
@@ -32,7 +35,7 @@ export class LiveViews {
 
   /** Resolves with a view that has a good value; rejects when none can be had. */
   async open<T>(name: string, plan: ViewPlan<T>, options: CallOptions): Promise<LiveConfig<T>> {
-    const { scopes, decoder, streams, secrets, startTimeout } = this.#deps;
+    const { scopes, decoder, streams, secrets } = this.#deps;
     const keys = plan.keys.map(({ key }) => key);
     const source = scopes.source({ keys });
     let start: 'starting' | 'done' = 'starting';
@@ -48,11 +51,7 @@ export class LiveViews {
     };
     this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
     try {
-      let unavailable: CoordUnavailableError | undefined;
-      await source.ready({ timeout: startTimeout, ...options }).catch((error: unknown) => {
-        if (!(error instanceof CoordUnavailableError)) throw error;
-        unavailable = error;
-      });
+      const unavailable = await this.#unavailable(source, options);
       if (!unavailable) await source.caughtUp(OWN_WRITE_WAIT);
       await view.settled();
       if (!view.applied) await this.#fallBack(name, view, plan, unavailable);
@@ -89,6 +88,20 @@ export class LiveViews {
   close(): void {
     for (const view of this.#open.keys()) view.close();
     this.#open.clear();
+  }
+
+  /** Waits for etcd's first answer or the snapshot; gives the error when neither comes in time. */
+  async #unavailable(source: KeySource, options: CallOptions): Promise<CoordUnavailableError | undefined> {
+    const { startTimeout, snapshotDecided } = this.#deps;
+    try {
+      await source.ready({ timeout: startTimeout, ...options });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof CoordUnavailableError)) throw error;
+      // A slow disk must not make the difference between the last run's values and none.
+      if (options.timeout === undefined) await snapshotDecided();
+      return source.known ? undefined : error;
+    }
   }
 
   async #fallBack<T>(

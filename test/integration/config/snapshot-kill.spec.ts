@@ -60,7 +60,7 @@ async function killAfter(child: ChildProcess, ms: number): Promise<number> {
   await new Promise<void>((resolve) =>
     child.on('message', (n) => {
       told = n as number;
-      resolve();
+      if (told === 2) resolve();
     }),
   );
   await new Promise((resolve) => setTimeout(resolve, ms));
