@@ -48,7 +48,11 @@ export class Watcher {
     let revisions = 0;
     while (this.next <= store.revision && revisions < BATCH_REVISIONS) {
       const commits = store.commitsFrom(this.next, SCAN);
-      if (commits.length === 0) break;
+      if (commits.length === 0) {
+        // The first revision, 1, is the empty store: it has no commit.
+        this.next = store.revision + 1;
+        break;
+      }
       for (const { revision, changes } of commits) {
         const before = events.length;
         for (const change of changes) if (this.#wants(change)) events.push(this.#event(store, change));

@@ -146,6 +146,18 @@ describe.each(await etcdKinds())('the limits and streams of the %s etcd', (kind)
       stream.cancel();
     });
 
+    it('may start at the first revision of an empty store', async () => {
+      const fresh = await startEtcdOf(kind);
+      const other = new WireClient(fresh.endpoints[0]!);
+      const { stream, responses, events } = collect(other.watch(), { key: 'a', startRevision: '1' });
+      await expect.poll(() => responses.length, { timeout: 5_000 }).toBe(1);
+      await other.put({ key: 'a', value: '1' });
+      await expect.poll(() => events.length, { timeout: 5_000 }).toBe(1);
+      stream.cancel();
+      other.close();
+      await fresh.stop();
+    });
+
     it('answers a progress request on the stream with the newest revision', async () => {
       const { stream, responses } = collect(client.watch(), { key: 'w/' });
       await expect.poll(() => responses.length).toBe(1);

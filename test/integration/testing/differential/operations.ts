@@ -156,9 +156,9 @@ export class Operations {
 
   #op(position: StorePosition, depth: number): object {
     const dice = this.random.integer(1, 100);
-    if (dice <= 45) return { requestPut: this.#put() };
-    if (dice <= 65) return { requestRange: this.#range(position) };
-    if (dice <= 82) return { requestDeleteRange: this.#delete(!this.#keeps) };
+    if (dice <= 38) return { requestPut: this.#put() };
+    if (dice <= 52) return { requestRange: this.#range(position) };
+    if (dice <= 68) return { requestDeleteRange: this.#delete(!this.#keeps) };
     if (dice <= 99)
       return depth > 0 ? { requestTxn: this.#txn(position, depth - 1) } : { requestPut: this.#put() };
     return {};
