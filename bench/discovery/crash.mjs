@@ -18,6 +18,7 @@ const fleet = await Fleet.start({ size: 3 });
 for (const { name, signal, options } of cases) {
   const failed = [];
   const lastPick = [];
+  const reasons = new Set();
   let sent = 0;
   for (let round = 0; round < Number(values.rounds); round++) {
     const proxy = await fleet.client(options);
@@ -32,6 +33,7 @@ for (const { name, signal, options } of cases) {
     sent += load.sent;
     failed.push(load.failures.length);
     // When the last call began that went to the victim: it failed, or its answer came only after SIGCONT.
+    for (const { code, details } of load.failures) reasons.add(`${code} ${details}`);
     const late = load.failures.map((failure) => failure.at);
     if (signal === 'SIGSTOP')
       late.push(
@@ -50,5 +52,6 @@ for (const { name, signal, options } of cases) {
     `${name}: ${sent} calls in ${values.rounds} rounds, failed ${failed.join(' ')} (median ${median(failed)}); ` +
       `last new pick of the victim after ${lastPick.map((ms) => ms.toFixed(0)).join(' ')} ms`,
   );
+  for (const reason of reasons) console.log(`  ${reason}`);
 }
 await fleet.stop();

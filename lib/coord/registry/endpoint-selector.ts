@@ -1,3 +1,4 @@
+import { highest } from './balancing/highest.js';
 import { Subset } from './balancing/subset.js';
 import { addressOf, isDraining, weightOf, zoneOf } from './instance-traits.js';
 import type { ServiceInstance } from './service-instance.js';
@@ -20,13 +21,27 @@ export interface Members {
   isPresent(id: string): boolean;
 }
 
+/** What a selection goes by, worked out once for each instance: of ten thousand, one changes at a time. */
+interface Facts {
+  readonly instance: ServiceInstance;
+  /** Why it is never selected. */
+  readonly refused: string | undefined;
+  readonly draining: boolean;
+  readonly address: string;
+  readonly score: number;
+  readonly near: boolean;
+}
+
+/** So many instances with one address are put up with before a subset is drawn the slow way. */
+const TWINS = 8;
+
 /**
  * Whom one client connects to: those that pass its filter and want calls, the draining ones only if there is nobody else,
  * one for each address, and of these a subset if it asked for one.
  */
 export class EndpointSelector {
   readonly #options: EndpointSelectorOptions;
-  readonly #verdicts = new WeakMap<ServiceInstance, boolean>();
+  readonly #facts = new WeakMap<ServiceInstance, Facts>();
   readonly #subset: Subset;
   #filterThrew = false;
 
@@ -36,9 +51,17 @@ export class EndpointSelector {
   }
 
   select(roster: Members): readonly ServiceInstance[] {
-    const passed = [...roster.members.values()].filter((instance) => this.#passes(instance));
-    const serving = passed.filter((instance) => !isDraining(instance));
-    return this.#draw(onePerAddress(serving.length > 0 ? serving : passed, roster));
+    const passed: Facts[] = [];
+    let serving = 0;
+    for (const instance of roster.members.values()) {
+      const facts = this.#factsOf(instance);
+      if (facts.refused !== undefined) continue;
+      passed.push(facts);
+      if (!facts.draining) serving++;
+    }
+    const mixed = serving > 0 && serving < passed.length;
+    const wanted = mixed ? passed.filter(({ draining }) => !draining) : passed;
+    return this.#draw(wanted, roster).map(({ instance }) => instance);
   }
 
   /** Why each member is or is not among the selected. */
@@ -51,66 +74,81 @@ export class EndpointSelector {
   }
 
   #whyNot(instance: ServiceInstance): string {
-    if (weightOf(instance) === 0) return 'its weight is 0';
-    if (!this.#passesFilter(instance)) return "the client's filter leaves it out";
-    if (isDraining(instance)) return 'it is draining';
+    const { refused, draining } = this.#factsOf(instance);
+    if (refused !== undefined) return refused;
+    if (draining) return 'it is draining';
     const { subsetSize } = this.#options;
     return subsetSize === undefined
       ? 'another instance has its address'
       : `it is not in the client's subset of ${subsetSize}, or another instance has its address`;
   }
 
-  #passes(instance: ServiceInstance): boolean {
-    return weightOf(instance) > 0 && this.#passesFilter(instance);
-  }
-
-  #passesFilter(instance: ServiceInstance): boolean {
-    const { filter } = this.#options;
-    if (filter === undefined) return true;
-    let verdict = this.#verdicts.get(instance);
-    if (verdict === undefined) {
-      verdict = this.#ask(filter, instance);
-      this.#verdicts.set(instance, verdict);
+  #factsOf(instance: ServiceInstance): Facts {
+    let facts = this.#facts.get(instance);
+    if (facts === undefined) {
+      const address = addressOf(instance);
+      facts = {
+        instance,
+        address,
+        refused: this.#whyRefused(instance),
+        draining: isDraining(instance),
+        score: this.#subset.score(address),
+        near: zoneOf(instance) === this.#options.zone,
+      };
+      this.#facts.set(instance, facts);
     }
-    return verdict;
+    return facts;
   }
 
-  #ask(filter: (instance: ServiceInstance) => boolean, instance: ServiceInstance): boolean {
+  #whyRefused(instance: ServiceInstance): string | undefined {
+    if (weightOf(instance) === 0) return 'its weight is 0';
+    const { filter, onFilterError } = this.#options;
     try {
-      return filter(instance);
+      return filter === undefined || filter(instance) ? undefined : "the client's filter leaves it out";
     } catch (error) {
-      if (!this.#filterThrew) this.#options.onFilterError(error);
+      if (!this.#filterThrew) onFilterError(error);
       this.#filterThrew = true;
-      return false;
+      return "the client's filter leaves it out: it threw";
     }
   }
 
-  #draw(instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
+  #draw(wanted: readonly Facts[], roster: Members): readonly Facts[] {
     const { zone, ranked = false, subsetSize = Infinity } = this.#options;
-    const draw = (among: readonly ServiceInstance[], size: number): readonly ServiceInstance[] =>
-      this.#subset.draw(among, size, addressOf);
-    if (instances.length <= subsetSize) return ranked ? draw(instances, instances.length) : instances;
-    if (zone === undefined) return draw(instances, subsetSize);
-    const near = instances.filter((instance) => zoneOf(instance) === zone);
-    const far = instances.filter((instance) => zoneOf(instance) !== zone);
+    if (wanted.length <= subsetSize) {
+      const all = onePerAddress(wanted, roster);
+      return ranked ? highest(all, all.length, scoreOf) : all;
+    }
+    if (zone === undefined) return top(wanted, subsetSize, roster);
+    const near = wanted.filter((facts) => facts.near);
+    const far = wanted.filter((facts) => !facts.near);
     // A quarter is elsewhere: the day the zone dies there is somebody connected already.
     const reserve = Math.min(far.length, Math.max(Math.ceil(subsetSize / 4), subsetSize - near.length));
-    return [...draw(near, subsetSize - reserve), ...draw(far, reserve)];
+    return [...top(near, subsetSize - reserve, roster), ...top(far, reserve, roster)];
   }
+}
+
+function scoreOf({ score }: Facts): number {
+  return score;
+}
+
+/** Instances with one address have one score and so stand side by side: a few more than asked for are enough. */
+function top(wanted: readonly Facts[], size: number, roster: Members): readonly Facts[] {
+  const drawn = onePerAddress(highest(wanted, size + TWINS, scoreOf), roster);
+  if (drawn.length >= size || wanted.length <= size + TWINS) return drawn.slice(0, size);
+  return highest(onePerAddress(wanted, roster), size, scoreOf);
 }
 
 /**
  * A process that came back at its old address under a new id is there twice until its old lease ends. The one that the
  * registry lists wins, then the later one.
  */
-function onePerAddress(instances: readonly ServiceInstance[], roster: Members): readonly ServiceInstance[] {
-  const byAddress = new Map<string, ServiceInstance>();
-  for (const instance of instances) {
-    const address = addressOf(instance);
-    const other = byAddress.get(address);
-    if (other === undefined || roster.isPresent(instance.id) || !roster.isPresent(other.id)) {
-      byAddress.set(address, instance);
+function onePerAddress(wanted: readonly Facts[], roster: Members): readonly Facts[] {
+  const byAddress = new Map<string, Facts>();
+  for (const facts of wanted) {
+    const other = byAddress.get(facts.address);
+    if (other === undefined || roster.isPresent(facts.instance.id) || !roster.isPresent(other.instance.id)) {
+      byAddress.set(facts.address, facts);
     }
   }
-  return byAddress.size === instances.length ? instances : [...byAddress.values()];
+  return byAddress.size === wanted.length ? wanted : [...byAddress.values()];
 }

@@ -1,3 +1,4 @@
+import { highest } from './highest.js';
 import { hashText, mixHashes } from './rendezvous.js';
 
 /**
@@ -7,27 +8,23 @@ import { hashText, mixHashes } from './rendezvous.js';
  */
 export class Subset {
   readonly #client: number;
-  readonly #hashes = new Map<string, number>();
 
   /** @param client tells this client apart from the others; the same client draws the same items again. */
   constructor(client: string) {
     this.#client = hashText(client);
   }
 
-  /** The `size` items that score highest, the best first; all of them, ranked, if there are no more. */
-  draw<T>(items: readonly T[], size: number, identity: (item: T) => string): readonly T[] {
-    if (this.#hashes.size > 2 * items.length + 1000) this.#hashes.clear();
-    const scored = items.map((item) => ({ item, score: this.#score(identity(item)) }));
-    scored.sort((a, b) => b.score - a.score);
-    return scored.slice(0, size).map(({ item }) => item);
+  /** The score of an item for this client, 0 to 2^32 − 1. */
+  score(name: string): number {
+    return mixHashes(this.#client, hashText(name));
   }
 
-  #score(name: string): number {
-    let score = this.#hashes.get(name);
-    if (score === undefined) {
-      score = mixHashes(this.#client, hashText(name));
-      this.#hashes.set(name, score);
-    }
-    return score;
+  /** The `size` items that score highest, the best first; all of them, ranked, if there are no more. */
+  draw<T>(items: readonly T[], size: number, identity: (item: T) => string): readonly T[] {
+    return highest(
+      items.map((item) => ({ item, score: this.score(identity(item)) })),
+      size,
+      ({ score }) => score,
+    ).map(({ item }) => item);
   }
 }
