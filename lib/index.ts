@@ -45,6 +45,7 @@ export { currentTrace, currentTraceId, runWithTrace } from './trace/trace-store.
 export { traceMiddleware } from './trace/http.middleware.js';
 export { traceClientInterceptor, traceServerInterceptor } from './trace/grpc.interceptor.js';
 export { withGrpcTrace } from './trace/grpc.options.js';
+export { type PropagateOptions, propagateTrace } from './trace/outbound.js';
 
 // coord
 export { CoordService, type CoordConnectOptions, type CoordDeps } from './coord/coord.service.js';
