@@ -5,7 +5,14 @@ import { EtcdClient } from '../../../../lib/coord/etcd/etcd.client.js';
 import { prefixRange } from '../../../../lib/coord/etcd/kv.js';
 import { type EtcdProcess, SeededRandom } from '../../../../lib/testing/index.js';
 import { FencedResource } from './fenced-resource.js';
-import { DepartureLog, falseClaims, linearizability, nameOf, overlaps } from './ownership-history.js';
+import {
+  DepartureLog,
+  type Disturbance,
+  falseClaims,
+  linearizability,
+  nameOf,
+  overlaps,
+} from './ownership-history.js';
 import { type Tally, TortureProcess } from './torture-process.js';
 import { counterOf } from './torture-protocol.js';
 
@@ -72,7 +79,7 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
       kv.key.startsWith(`/locks/${key}/`),
     );
     const queue = places.sort((a, b) => (a.createRevision < b.createRevision ? -1 : 1));
-    const doomed = queue[random.integer(0, 1) === 0 ? 0 : random.integer(0, Math.max(0, queue.length - 1))];
+    const doomed = queue[random.chance(0.8) ? 0 : random.integer(0, Math.max(0, queue.length - 1))];
     if (!doomed) return;
     if (how === 'delete') {
       log.doomed.add(nameOf({ key, token: doomed.createRevision }));
@@ -90,8 +97,13 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
   };
 
   /** Rather the owner than anybody: what happens to those who wait is seldom of interest. */
-  const victim = (): TortureProcess =>
-    random.chance(0.6) ? workers[tally.lastOwner]! : random.pick(workers);
+  const victim = (): TortureProcess => {
+    const worker = random.chance(0.6) ? tally.lastOwner : random.integer(0, workers.length - 1);
+    struck = worker;
+    return workers[worker]!;
+  };
+  const disturbances: Disturbance[] = [];
+  let struck: number | undefined;
 
   const faults: Record<string, () => Promise<void> | void> = {
     'worker stopped': async () => {
@@ -147,13 +159,22 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
   const running = new Set<Promise<void>>();
   while (performance.now() < end) {
     await sleep(random.integer(200, 1_500));
-    const name = random.pick(Object.keys(faults));
+    // Keys are taken away more often: it shows only where nothing else disturbs the owner.
+    const name = random.chance(0.3) ? 'key deleted' : random.pick(Object.keys(faults));
     counts[name] = (counts[name] ?? 0) + 1;
     timeline.push(`${name} at ${Math.round(performance.now() - started)} ms`);
     // Two faults at a time: what one hides the other may show.
-    const fault: Promise<void> = Promise.resolve(faults[name]!())
+    struck = undefined;
+    const from = process.hrtime.bigint();
+    const work = Promise.resolve(faults[name]!());
+    const disturbance: Disturbance = { worker: struck, from, to: from };
+    if (name !== 'key deleted') disturbances.push(disturbance);
+    const fault: Promise<void> = work
       .catch(() => undefined)
-      .finally(() => running.delete(fault));
+      .finally(() => {
+        disturbance.to = process.hrtime.bigint();
+        running.delete(fault);
+      });
     running.add(fault);
     if (running.size >= 2) await Promise.race(running);
   }
@@ -166,7 +187,11 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
   await sleep(500);
 
   const owned = [...tally.owned.values()];
-  const violations = falseClaims(owned, log.departures, ttl + 1_000);
+  // An owner of some time is watched after min(1 s, TTL/3), in rounds of 250 ms; the rest is for a busy machine.
+  const violations = falseClaims(owned, log.departures, disturbances, {
+    notice: 2_000,
+    session: ttl + 1_000,
+  });
   for (const key of KEYS) {
     const ofKey = owned.filter((each) => each.key === key);
     violations.push(...tally.resources.get(key)!.violations, ...overlaps(ofKey, log.departures));

@@ -51,28 +51,47 @@ export class DepartureLog {
 
 const MS = 1_000_000n;
 
+/** A time in which a worker, or everybody, was under a fault. */
+export interface Disturbance {
+  /** `undefined`: everybody. */
+  readonly worker: number | undefined;
+  readonly from: bigint;
+  to: bigint;
+}
+
+/** After a fault connections are made again, and what was missed is caught up: so long, in ms. */
+const AFTERMATH = 3_000;
+
 /**
  * Every moment at which an owner claimed to hold the lock must lie before its key went. After a key was taken away its
- * owner may claim for `notice` ms more: until its watch has told it, or, cut off, until its session has run out.
+ * owner may claim for `notice` ms more, until its watch has told it; one that was cut off then, until its session has
+ * run out, `session` ms later.
  */
 export function falseClaims(
   owned: readonly Ownership[],
   departures: ReadonlyMap<string, Departure>,
-  notice: number,
+  disturbances: readonly Disturbance[],
+  { notice, session }: { readonly notice: number; readonly session: number },
 ): string[] {
   const violations: string[] = [];
-  for (const { key, token, claims } of owned) {
+  for (const { key, token, worker, claims } of owned) {
     const departure = departures.get(nameOf({ key, token }));
     if (!departure) continue;
-    const limit = departure.at + (departure.taken ? BigInt(notice) * MS : 0n);
-    const late = claims.filter((at) => at > limit);
-    if (late.length > 0) {
-      const worst = late.reduce((a, b) => (a > b ? a : b));
-      violations.push(
-        `token ${token} was claimed ${late.length} times after its key went${departure.taken ? ' (taken away)' : ''}, ` +
-          `up to ${(worst - departure.at) / MS} ms`,
-      );
-    }
+    const end = departure.at + BigInt(notice) * MS;
+    const disturbed = disturbances.some(
+      (each) =>
+        (each.worker === undefined || each.worker === worker) &&
+        each.from <= end &&
+        each.to + BigInt(AFTERMATH) * MS >= departure.at,
+    );
+    const grace = departure.taken ? BigInt(disturbed ? session : notice) * MS : 0n;
+    const late = claims.filter((at) => at > departure.at + grace);
+    if (late.length === 0) continue;
+    const worst = late.reduce((a, b) => (a > b ? a : b));
+    violations.push(
+      `token ${token} was claimed ${late.length} times after its key went${departure.taken ? ' (taken away)' : ''}, ` +
+        `up to ${(worst - departure.at) / MS} ms`,
+    );
   }
   return violations;
 }
