@@ -25,7 +25,7 @@ const SETTLED = 1_000;
  * Keeps one live {@link Generation} to one of the endpoints, for calls and streams. The first endpoint is drawn by
  * chance, so that a fleet spreads; a dropped generation is followed by one on the next endpoint, at once.
  *
- * Redialling waits at most one second (full jitter): dialling a closed port costs nothing, and a fleet that waits ten
+ * Redialling waits at most half a second (full jitter): dialling a closed port costs nothing, and a fleet that waits ten
  * seconds after etcd is back would let its leases run out.
  */
 export class Connection {
@@ -111,7 +111,7 @@ export class Connection {
   async #run(): Promise<void> {
     const { endpoints, dialTimeout } = this.#options;
     const closing = this.#closing.signal;
-    const backoff = new Backoff({ first: 50, most: 1_000 }, this.#random);
+    const backoff = new Backoff({ first: 50, most: 500 }, this.#random);
     const slowStart = this.#clock.after(dialTimeout, () => this.#enter('degraded'));
     closing.addEventListener('abort', slowStart, { once: true });
     const timeout = Math.max(500, Math.min(3_000, dialTimeout / Math.min(endpoints.length, 3)));
