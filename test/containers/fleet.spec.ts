@@ -18,6 +18,7 @@ describeOnContainers("the sample application's fleet on three etcds in container
   let etcd: EtcdContainers;
   let fleet: FleetFile.Fleet;
   let folder: string;
+  const stop = new AbortController();
 
   beforeAll(async () => {
     etcd = await EtcdContainers.start(3);
@@ -26,7 +27,11 @@ describeOnContainers("the sample application's fleet on three etcds in container
     const { Warehouse } = await built<typeof WarehouseFile>('order-service/warehouse.js');
     await Warehouse.open(file, { book: 1_000, mug: 1_000, poster: 1_000 });
     const { Fleet } = await built<typeof FleetFile>('demo/fleet.js');
-    fleet = await Fleet.start({ endpoints: etcd.endpoints, env: { WAREHOUSE: file } });
+    fleet = await Fleet.start({
+      endpoints: etcd.endpoints,
+      env: { WAREHOUSE: file, LOG_FORMAT: 'json' },
+      signal: stop.signal,
+    });
   });
 
   afterAll(async () => {
