@@ -1,23 +1,20 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from './free-ports.js';
 
 /** An EmbeddedEtcd in a process of its own: it can be killed as a real one can. */
 export class EtcdChild {
   #child: ChildProcess | undefined;
-
-  private constructor(private readonly port: number) {}
+  #endpoint = '';
 
   static async start(): Promise<EtcdChild> {
-    const [port = 0] = await freePorts(1);
-    const etcd = new EtcdChild(port);
+    const etcd = new EtcdChild();
     await etcd.restart();
     return etcd;
   }
 
   get endpoint(): string {
-    return `127.0.0.1:${this.port}`;
+    return this.#endpoint;
   }
 
   get pid(): number | undefined {
@@ -33,13 +30,13 @@ export class EtcdChild {
     await gone;
   }
 
-  /** Starts it (again), empty, on the port it had. */
+  /** Starts it, empty, on a port of its choice; or again, on the one it had. */
   async restart(): Promise<void> {
     const main = fileURLToPath(new URL('embedded-etcd.main.js', import.meta.url));
-    const child = fork(main, [String(this.port)], { detached: true });
+    const child = fork(main, this.#endpoint.split(':').slice(1), { detached: true });
     this.#child = child;
-    await new Promise<void>((resolve, reject) => {
-      child.once('message', () => resolve());
+    this.#endpoint = await new Promise<string>((resolve, reject) => {
+      child.once('message', (endpoint) => resolve(String(endpoint)));
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`EmbeddedEtcd ended with ${code} before it listened`)));
     });
