@@ -6,7 +6,7 @@ import type { ServiceOptions } from './options/service.js';
 export interface ImInfraOptions {
   /** Who this process is: in logs, in the registry, in configuration keys. */
   readonly service: ServiceOptions;
-  /** Structured logs. @default what `defaultClogOptions(service.env)` says */
+  /** Structured logs. @default level info, on stdout, JSON or, on a terminal, for people */
   readonly clog?: ClogOptions;
   /** etcd: registry, configuration, locks. @default none of them: only logs */
   readonly coord?: CoordOptions;

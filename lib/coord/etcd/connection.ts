@@ -64,7 +64,7 @@ export class Connection {
 
   /** The generation in use, if there is one. */
   get live(): Generation | undefined {
-    return this.#live;
+    return this.#live?.signal.aborted ? undefined : this.#live;
   }
 
   /** What is said when etcd has not answered in time. */
@@ -80,7 +80,7 @@ export class Connection {
   /** Calls `listener` with the live generation, if any, and with each that follows. Returns the unsubscribing function. */
   onGeneration(listener: (generation: Generation) => void): () => void {
     this.#listeners.add(listener);
-    if (this.#live) listener(this.#live);
+    if (this.live) listener(this.live);
     return () => this.#listeners.delete(listener);
   }
 
@@ -88,7 +88,8 @@ export class Connection {
   whenLive({ timeout = this.#options.requestTimeout, signal }: CallOptions = {}): Promise<Generation> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
-    if (this.#live) return Promise.resolve(this.#live);
+    const { live } = this;
+    if (live) return Promise.resolve(live);
     const hopeless = this.#failures.hopeless();
     if (hopeless) return Promise.reject(hopeless);
     return this.#waiters.wait({ timeout, ...(signal && { signal }) }, () =>

@@ -153,8 +153,12 @@ export class Mirror {
         throw new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`));
       } catch (error) {
         if (closing.aborted) break;
+        if (error instanceof RpcFailure && error.doubt) {
+          // The connection paces what follows.
+          generation?.drop(error);
+          continue;
+        }
         if (!(error instanceof RpcFailure)) this.#waiters.reject(error);
-        else if (error.doubt) generation?.drop(error);
         else {
           this.#waiters.reject(error.toRefusal());
           if (refusal !== error.reason)

@@ -35,6 +35,8 @@ export interface ProbeOptions {
 
 interface Watch {
   readonly id: number;
+  /** When etcd was asked for it, on the monotonic clock. */
+  readonly asked: number;
   readonly listener: WatchListener;
   readonly fragments: WatchEvent[];
   cancelled: boolean;
@@ -57,7 +59,7 @@ export class WatchHub {
   readonly #watches = new Map<string, Watch>();
   /** etcd answers creations in the order of the requests; one it refuses comes back without its id. */
   readonly #creating: Watch[] = [];
-  #stream: Promise<Stream> | undefined;
+  readonly #unsent: IWatchRequest[] = [];
   #opened: Stream | undefined;
   #lastId = 0;
   #lastSign: number;
@@ -79,7 +81,13 @@ export class WatchHub {
 
   /** Watches `range` from `startRevision` on. Returns the cancelling function; after it the listener is not called. */
   watch(range: KeyRange, startRevision: bigint, listener: WatchListener): () => void {
-    const watch: Watch = { id: ++this.#lastId, listener, fragments: [], cancelled: false };
+    const watch: Watch = {
+      id: ++this.#lastId,
+      asked: this.#clock.now(),
+      listener,
+      fragments: [],
+      cancelled: false,
+    };
     if (this.#generation.signal.aborted) {
       listener.ended({ cause: 'dropped' });
       return () => undefined;
@@ -103,33 +111,31 @@ export class WatchHub {
     if (this.#watches.delete(String(watch.id))) this.#send({ cancel_request: { watch_id: watch.id } });
   }
 
+  /** In the order of the calls, also across the opening of the stream: {@link #creating} relies on it. */
   #send(request: IWatchRequest): void {
     if (this.#opened) {
       this.#opened.write(request);
       return;
     }
-    this.#stream ??= this.#open();
-    this.#stream.then(
-      (stream) => stream.write(request),
-      (error: unknown) => this.#generation.drop(new RpcFailure(error)),
-    );
+    this.#unsent.push(request);
+    if (this.#unsent.length === 1) {
+      this.#open().catch((error: unknown) => this.#generation.drop(new RpcFailure(error)));
+    }
   }
 
-  async #open(): Promise<Stream> {
+  async #open(): Promise<void> {
     const stream = await this.#generation.rpc.watchClient.watch(this.#generation.stream());
     stream.on('data', (response) => this.#receive(response));
     stream.on('error', (error) => this.#generation.drop(new RpcFailure(error)));
-    stream.on('end', () =>
-      this.#generation.drop(new RpcFailure(new Error('14 UNAVAILABLE: the watch stream ended'))),
-    );
+    stream.on('end', () => this.#drop('the watch stream ended'));
     this.#opened = stream;
-    return stream;
+    for (const request of this.#unsent.splice(0)) stream.write(request);
   }
 
   #receive(response: IWatchResponse): void {
     if (this.#generation.signal.aborted) return;
     this.#lastSign = this.#clock.now();
-    const created = response.created ? this.#creating.shift() : undefined;
+    const created = response.created ? this.#takeCreated(response.watch_id) : undefined;
     const watch = created ?? this.#watches.get(response.watch_id);
     if (!watch || watch.cancelled) return;
     if (response.canceled) {
@@ -145,6 +151,11 @@ export class WatchHub {
     watch.listener.events(watch.fragments.splice(0));
   }
 
+  #takeCreated(id: string): Watch | undefined {
+    const known = this.#creating.findIndex((watch) => String(watch.id) === id);
+    return this.#creating.splice(Math.max(0, known), 1)[0];
+  }
+
   #canceled(watch: Watch, { compact_revision, cancel_reason }: IWatchResponse): void {
     if (BigInt(compact_revision) > 0n) return watch.listener.ended({ cause: 'compacted' });
     // The token went bad while the stream was open: a new generation gets a new one.
@@ -158,6 +169,10 @@ export class WatchHub {
   /** Runs once an interval: asks a silent stream for a sign of life. */
   #check(): void {
     const { progressInterval, progressTimeout } = this.#probe;
+    const [oldest] = this.#creating;
+    if (oldest && this.#clock.now() - oldest.asked > progressInterval + progressTimeout) {
+      return this.#drop('a watch was not taken');
+    }
     const watching = this.#watches.size > 0 && this.#opened;
     const lastSign = watching ? this.#lastSign : Math.max(this.#lastSign, this.#generation.lastAnswer);
     const silent = this.#clock.now() - lastSign;
@@ -176,11 +191,7 @@ export class WatchHub {
     watching.write({ progress_request: {} });
     this.#cancelTimer = afterSilence(this.#clock, progressTimeout, () => {
       if (this.#lastSign >= asked) return this.#check();
-      this.#generation.drop(
-        new RpcFailure(
-          new Error(`14 UNAVAILABLE: no sign of life on the watch stream within ${progressTimeout} ms`),
-        ),
-      );
+      this.#drop(`no sign of life on the watch stream within ${progressTimeout} ms`);
     });
   }
 
@@ -188,6 +199,10 @@ export class WatchHub {
     if (this.#generation.signal.aborted) return;
     this.#lastSign = this.#clock.now();
     this.#cancelTimer = this.#clock.after(this.#probe.progressInterval, () => this.#check());
+  }
+
+  #drop(reason: string): void {
+    this.#generation.drop(new RpcFailure(new Error(`14 UNAVAILABLE: ${reason}`)));
   }
 
   #end(): void {
