@@ -10,6 +10,7 @@ import { EtcdClient } from './etcd/etcd.client.js';
 import type { CallOptions, CoordStatus } from './etcd/etcd.options.js';
 import { holdProcess, waitAtMost } from './etcd/hold-process.js';
 import type { RoomContext } from './etcd/room-context.js';
+import { ownPortServes } from './grpc/own-port.js';
 import { ServiceRegistry } from './grpc/service-registry.js';
 import { ElectionService } from './election/election.service.js';
 import type { AllocatorOptions } from './allocator/allocator.options.js';
@@ -125,6 +126,7 @@ export class CoordService implements AsyncDisposable {
     if (this.#closed) throw new ClosedError('the coordination service is closed');
     const announcement = new SelfRegistration(options, this.#service, this.registry, {
       logger: this.#logger,
+      probe: ownPortServes,
     });
     this.#announcements.add(announcement);
     announcement.start();
