@@ -154,43 +154,47 @@ class Writer {
   }
 
   /**
-   * Each transaction writes its own marker key besides, so that one whose answer was lost in a restart is found by it:
-   * it is in the journal if and only if it happened.
+   * Each transaction leaves a mark outside of what the readers see. One whose answer was lost in a restart is settled by
+   * the mark: either it is there, or a withdrawal is put that the transaction, should it still be on its way, refuses.
    */
   async #write(): Promise<void> {
     const id = `${++this.#ids}`;
-    const ops = new Map<string, string | undefined>([[`${this.prefix}marker/${this.#ids % 50}`, id]]);
+    const ops = new Map<string, string | undefined>([[`${this.prefix}newest`, id]]);
     for (let count = this.random.integer(1, 3); count > 0; count--) {
       const gone = this.random.integer(0, 4) === 0;
       ops.set(`${this.prefix}k${this.random.integer(1, KEYS)}`, gone ? undefined : id);
     }
     const large = this.random.integer(0, 400) === 0;
     const padding = 'x'.repeat(this.random.integer(10, large ? 300_000 : 200));
+    const mark = Buffer.from(`/mark${this.prefix}${id}`);
+    const withdrawn = Buffer.from(`/withdrawn${this.prefix}${id}`);
     const success = [...ops].map(([key, value]) =>
       value === undefined
         ? { request_delete_range: { key: Buffer.from(key) } }
         : { request_put: { key: Buffer.from(key), value: Buffer.from(`${value}:${padding}`) } },
     );
     try {
-      const { header } = await this.#etcd.kv.txn({ success });
+      const { header } = await this.#etcd.kv.txn({
+        compare: [{ key: withdrawn, target: 'Create', result: 'Equal', create_revision: 0 }],
+        success: [...success, { request_put: { key: mark, value: Buffer.alloc(0) } }],
+      });
       this.#note(BigInt(header.revision), ops);
     } catch {
-      const found = await this.#happened(id);
-      if (found !== undefined) this.#note(found, ops);
+      const settled = await this.#persist(() =>
+        this.#etcd.kv.txn({
+          compare: [{ key: mark, target: 'Create', result: 'Greater', create_revision: 0 }],
+          success: [{ request_range: { key: mark } }],
+          failure: [{ request_put: { key: withdrawn, value: Buffer.alloc(0) } }],
+        }),
+      );
+      const [found] = settled.succeeded ? settled.responses[0]!.response_range.kvs : [];
+      if (found) this.#note(BigInt(found.create_revision), ops);
     }
   }
 
   #note(revision: bigint, ops: Ops): void {
     this.journal.set(revision, ops);
     if (revision > this.#newest) this.#newest = revision;
-  }
-
-  /** The revision at which the transaction with this id ran, or undefined. */
-  async #happened(id: string): Promise<bigint | undefined> {
-    const key = Buffer.from(`${this.prefix}marker/${Number(id) % 50}`);
-    const { kvs } = await this.#persist(() => this.#etcd.kv.range({ key }));
-    const value = kvs[0]?.value.toString().split(':')[0];
-    return value === id ? BigInt(kvs[0]!.mod_revision) : undefined;
   }
 
   async #persist<T>(run: () => Promise<T>): Promise<T> {

@@ -177,10 +177,10 @@ export class EtcdClient {
   }
 
   /**
-   * Closes mirrors at once, revokes the leases (waiting at most `timeout` ms, @default 1000), ends the connection. Calls
+   * Closes mirrors at once, revokes the leases (waiting at most `timeout` ms, @default 500), ends the connection. Calls
    * that wait reject with `ClosedError`. Idempotent.
    */
-  close({ timeout = 1_000 }: { readonly timeout?: number } = {}): Promise<void> {
+  close({ timeout = 500 }: { readonly timeout?: number } = {}): Promise<void> {
     this.#closed ??= this.#close(timeout);
     return this.#closed;
   }

@@ -37,14 +37,17 @@ export class LockRoom implements AsyncDisposable {
     return this.context.client;
   }
 
-  /** The keys in etcd below a prefix, in the order in which they were made. */
+  /**
+   * The keys in etcd below a prefix, in the order in which they were made. Without the marks of withdrawn attempts, which a
+   * busy machine makes, and which go with the session's lease.
+   */
   async keys(prefix = '/locks/'): Promise<string[]> {
     const { kvs } = await this.client.range({
       ...prefixRange(prefix),
       keysOnly: true,
       sort: { by: 'create', order: 'asc' },
     });
-    return kvs.map(({ key }) => key);
+    return kvs.map(({ key }) => key).filter((key) => !key.includes('//withdrawn/'));
   }
 
   /** The store's revision now. */

@@ -245,7 +245,7 @@ describe.each(await etcdKinds())('the registry over an etcd of kind %s', (kind) 
         room.registry.register({ name, id: `i${index}`, address: '10.0.0.1', port: 1 + index }),
       ),
     );
-    expect(performance.now() - since).toBeLessThan(3_000);
+    expect(performance.now() - since).toBeLessThan(20_000);
     expect(await other.registry.discover(name)).toHaveLength(1_000);
     await Promise.all(all.map((registration) => registration.deregister()));
     expect(await other.registry.discover(name)).toEqual([]);
