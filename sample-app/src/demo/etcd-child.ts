@@ -36,7 +36,7 @@ export class EtcdChild {
     const child = fork(main, this.#endpoint.split(':').slice(1), { detached: true });
     this.#child = child;
     this.#endpoint = await new Promise<string>((resolve, reject) => {
-      child.once('message', (endpoint) => resolve(String(endpoint)));
+      child.once('message', (endpoint) => resolve(endpoint as string));
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`EmbeddedEtcd ended with ${code} before it listened`)));
     });
