@@ -2,6 +2,7 @@ import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { Backoff, pause } from './backoff.js';
+import { byRevision } from './by-revision.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { CoordLogger } from './coord-logger.js';
@@ -222,23 +223,13 @@ export class Mirror {
   }
 
   #apply(events: readonly WatchEvent[]): void {
-    let group: WatchEvent[] = [];
-    const swap = (): void => {
-      if (group.length === 0) return;
-      const revision = group[0]!.kv.modRevision;
+    for (const { revision, group } of byRevision(events)) {
       // An event before the resume point was delivered already (etcd #20221).
-      if (revision >= this.#resume.next) {
-        const changes = this.#map.apply(revision, group);
-        this.#resume.reached(revision);
-        if (changes.length > 0) this.#emit({ revision, cause: 'watch', changes });
-      }
-      group = [];
-    };
-    for (const event of events) {
-      if (group.length > 0 && group[0]!.kv.modRevision !== event.kv.modRevision) swap();
-      group.push(event);
+      if (revision < this.#resume.next) continue;
+      const changes = this.#map.apply(revision, group);
+      this.#resume.reached(revision);
+      if (changes.length > 0) this.#emit({ revision, cause: 'watch', changes });
     }
-    swap();
   }
 
   #emit(change: MirrorChange): void {
