@@ -1,8 +1,11 @@
-/** The range that weights are scaled to: large enough for a share of 1 in 65,535, small enough for exact products. */
-const SCALE = 65_535;
+/**
+ * The range that weights are scaled to: large enough for a share of 1 in 65,536, small enough for exact products, and a
+ * power of two, so that halves and quarters are exact from the first turn on.
+ */
+const SCALE = 65_536;
 
 /** Shifts the backends against each other, so that equal small weights do not all get their turn at the same time. */
-const OFFSET = SCALE >> 1;
+const OFFSET = SCALE / 2;
 
 /**
  * Round robin by weight, without a queue: in generation `g` the item `i` gets its turn if its weight "overflows" just then
