@@ -72,7 +72,11 @@ export async function eventTorture(options: EventTortureOptions): Promise<EventT
   })();
   while (goOn()) {
     await sleep(proxy.random.integer(50, 400));
-    const fault = proxy.random.pick(['cut', 'frame', 'frame', 'frame', 'stall', 'refuse', 'kill'] as const);
+    // Whatever the luck, the history is compacted over the readers at least once if that is asked for.
+    const fault =
+      compaction && !faults['compaction']
+        ? 'refuse'
+        : proxy.random.pick(['cut', 'frame', 'frame', 'frame', 'stall', 'refuse', 'kill'] as const);
     faults[fault] = (faults[fault] ?? 0) + 1;
     if (fault === 'cut') proxy.cut();
     if (fault === 'frame') proxy.cutAtRandomFrame({ path: '/etcdserverpb.Watch/Watch', within: 8 });
