@@ -8,6 +8,7 @@ import type { Clock } from './clock.js';
 
 import { Footprint } from './footprint.js';
 import type { Txn, TxnResult } from './kv.js';
+import { onAbort } from './on-abort.js';
 import type { Session } from './session.js';
 import { decodeTxn, encodeTxn } from './wire.js';
 
@@ -71,7 +72,7 @@ export class GroupCommit {
       const leave = (): void => {
         entry.settled = true;
         cancelTimer();
-        signal?.removeEventListener('abort', onAbort);
+        stopListening();
       };
       const entry: Entry = {
         txn,
@@ -92,11 +93,10 @@ export class GroupCommit {
           reject(error);
         },
       };
-      const onAbort = (): void => entry.reject(signal!.reason);
+      const stopListening = onAbort(signal, () => entry.reject(signal!.reason));
       const cancelTimer = this.#clock.after(timeout, () => entry.reject(timeoutError(entry, timeout)), {
         hold: true,
       });
-      signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(entry);
       this.#schedule();
     });

@@ -1,6 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
+import { onAbort } from '../etcd/on-abort.js';
 import { Backoff, pause } from '../etcd/backoff.js';
 import type { Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
@@ -47,6 +47,7 @@ export class Registration implements AsyncDisposable {
   readonly #deps: RegistrationDeps;
   readonly #state = new BehaviorSubject<RegistrationState>('lost');
   readonly #ended = new AbortController();
+  #forgetSession: () => void = () => undefined;
   readonly #repair = new Backoff({ first: 200, most: 5_000 });
   readonly #unsubscribe: (() => void)[] = [];
   #instance: ServiceInstance;
@@ -147,6 +148,7 @@ export class Registration implements AsyncDisposable {
   #end(): void {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort();
+    this.#forgetSession();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#deps.handle.close();
     this.#deps.onEnd();
@@ -189,11 +191,8 @@ export class Registration implements AsyncDisposable {
   /** Returns when the key hangs on the session: until then its lease before is kept. */
   async #onSession(session: Session): Promise<void> {
     if (session.signal.aborted) return;
-    setMaxListeners(0, session.signal); // one for each registration that shares the session
-    session.signal.addEventListener('abort', () => this.#onSessionLost(session), {
-      once: true,
-      signal: this.#ended.signal,
-    });
+    this.#forgetSession();
+    this.#forgetSession = onAbort(session.signal, () => this.#onSessionLost(session));
     if (session === this.#session) return;
     this.#session = session;
     this.#mend('the session was replaced');

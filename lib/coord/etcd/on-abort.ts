@@ -1,0 +1,28 @@
+type Callback = () => void;
+
+const callbacks = new WeakMap<AbortSignal, Set<Callback>>();
+
+/**
+ * Calls `callback` once when `signal` aborts; returns how to take it back. All callbacks of a signal share one listener:
+ * an event target walks through its listeners to add one, so ten thousand writes under one signal would walk fifty
+ * million. Without a signal nothing is ever called.
+ */
+export function onAbort(signal: AbortSignal | undefined, callback: Callback): () => void {
+  if (!signal) return () => undefined;
+  let all = callbacks.get(signal);
+  if (!all) {
+    const fresh = new Set<Callback>();
+    callbacks.set(signal, (all = fresh));
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const each of fresh) each();
+        fresh.clear();
+      },
+      { once: true },
+    );
+  }
+  const waiting = all;
+  waiting.add(callback);
+  return () => waiting.delete(callback);
+}
