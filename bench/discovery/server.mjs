@@ -30,7 +30,7 @@ Module({
   imports: [
     ImInfraModule.forRoot({
       service: { name: SERVICE, instanceId: ID },
-      clog: { format: 'json', output: 'stderr', level: 'warn' },
+      clog: { format: 'json', output: 'stderr', level: 'error' },
       coord: { endpoints: [ETCD], sessionTtl: TTL },
       register: { port, address: '127.0.0.1' },
     }),

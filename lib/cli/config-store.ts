@@ -36,7 +36,8 @@ export class ConfigStore implements AsyncDisposable {
     const { etcd, ...rest } = resolveCoordOptions({ endpoints, prefixes: { config: prefix } });
     const client = EtcdClient.create(etcd);
     const service = resolveService({ name: 'im-infra-cli' });
-    const context = { client, service, logger: silentLogger, dialTimeout: etcd.dialTimeout, ...rest };
+    const { dialTimeout } = etcd;
+    const context = { client, endpoints, service, logger: silentLogger, dialTimeout, ...rest };
     const store = new ConfigStore(client, new ConfigCenter(context, { history }), prefix);
     try {
       await client.ready({ signal: io.signal });

@@ -80,7 +80,9 @@ export class CoordService implements AsyncDisposable {
     // Refused before anything is opened that would have to be closed again.
     resolveConfigOptions({ prefixes: rest.prefixes, service: who }, options.config);
     const client = EtcdClient.create(etcd, { logger: clog, owner: who.instanceId });
-    const context = { client, service: who, logger: clog, dialTimeout: etcd.dialTimeout, ...rest };
+    const endpoints = etcd.endpoints.map(({ address }) => address);
+    const { dialTimeout } = etcd;
+    const context = { client, endpoints, service: who, logger: clog, dialTimeout, ...rest };
     const coord = new CoordService(context, options.config);
     try {
       await holdProcess(client.ready({ ...(signal && { signal }) }));

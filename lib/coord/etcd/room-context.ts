@@ -21,6 +21,8 @@ export interface SnapshotOptions {
 /** What every room is built on. The rooms do not own it: whoever made the client closes it after them. */
 export interface RoomContext {
   readonly client: EtcdClient;
+  /** The configured endpoints, each `host:port`. They tell one etcd from another: cluster ids do not, see the registry's table. */
+  readonly endpoints: readonly string[];
   readonly service: ResolvedService;
   readonly logger: CoordLogger;
   readonly prefixes: Prefixes;

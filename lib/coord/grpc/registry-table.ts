@@ -6,8 +6,11 @@ import type { ChannelView } from './channel-view.js';
 export interface LiveRegistry {
   /** What `CoordGrpcOptions.registry` may call it. */
   readonly names: readonly string[];
-  /** Which etcd and which keys: two registries with the same source are interchangeable. `undefined` until etcd answered. */
-  readonly source: string | undefined;
+  /**
+   * Which etcd and which keys: two registries with the same source are interchangeable. The etcd goes by its configured
+   * endpoints: a cluster's id is made of its members' peer URLs, and two etcds that leave those at their default have one id.
+   */
+  readonly source: string;
   /** Tells this process apart from others when it draws the instances of a subset. */
   readonly client: string;
   readonly logger: CoordLogger;
@@ -34,10 +37,14 @@ function table(): Table {
 
 /** Makes a registry known. Returns the function that takes it out again. */
 export function announceRegistry(registry: LiveRegistry): () => void {
-  table().registries.add(registry);
-  pokeRegistries();
+  const { registries, listeners } = table();
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+  registries.add(registry);
+  tell();
   return () => {
-    if (table().registries.delete(registry)) pokeRegistries();
+    if (registries.delete(registry)) tell();
   };
 }
 
@@ -45,12 +52,7 @@ export function isLive(registry: LiveRegistry): boolean {
   return table().registries.has(registry);
 }
 
-/** Something changed about the registries: those who look for one look again. */
-export function pokeRegistries(): void {
-  for (const listener of table().listeners) listener();
-}
-
-/** Calls `listener` when a registry comes, goes, or has reached its etcd. Returns the unsubscribing function. */
+/** Calls `listener` when a registry comes or goes. Returns the unsubscribing function. */
 export function onRegistries(listener: () => void): () => void {
   const { listeners } = table();
   listeners.add(listener);
@@ -66,11 +68,7 @@ export function findRegistry(name?: string): LiveRegistry | string {
     if (name !== undefined) return `no registry of this process is called '${name}'`;
     return 'this process has no registry: import ImInfraModule, or await CoordService.connect(), before the first call';
   }
-  if (named.length === 1) return first;
-  const sources = new Set(named.map(({ source }) => source));
-  if (sources.size === 1 && first.source !== undefined) return first;
-  const list = named
-    .map(({ names: [own], source }) => `'${own}' (${source ?? 'not connected yet'})`)
-    .join(', ');
+  if (named.every(({ source }) => source === first.source)) return first;
+  const list = named.map(({ names: [own], source }) => `'${own}' (${source})`).join(', ');
   return `this process has several registries, ${list}: name one with the option registry, or take registry.clientOptions()`;
 }

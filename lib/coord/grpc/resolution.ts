@@ -164,13 +164,13 @@ export class Resolution {
     this.#refuse(
       typeof found === 'string'
         ? `coord:///${this.#service}: ${found}`
-        : `coord:///${this.#service}: etcd (${found.source ?? 'not connected'}) did not say within ${plan.resolveTimeout} ms who serves it`,
+        : `coord:///${this.#service}: etcd (${found.source}) did not say within ${plan.resolveTimeout} ms who serves it`,
     );
   }
 
   #whyNone(members: number): string {
     if (members > 0) return `none of the ${members} instances of ${this.#service} passes the client's filter`;
-    return `no instance of ${this.#service} is registered in etcd (${this.#registry?.source ?? 'not connected'})`;
+    return `no instance of ${this.#service} is registered in etcd (${this.#registry?.source})`;
   }
 }
 

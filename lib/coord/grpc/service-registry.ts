@@ -1,5 +1,5 @@
 import { ClientGrpcProxy } from '@nestjs/microservices';
-import { type Observable, ReplaySubject, type Subscription } from 'rxjs';
+import { type Observable, ReplaySubject } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
 import type { CallHeaders } from '../registry/balancing/candidate.js';
@@ -24,7 +24,7 @@ import {
 } from './client-options.js';
 import type { CoordGrpcOptions } from './coord-grpc.options.js';
 import { assertOneCopy, installScheme } from './grpc-scheme.js';
-import { type LiveRegistry, announceRegistry, pokeRegistries } from './registry-table.js';
+import { type LiveRegistry, announceRegistry } from './registry-table.js';
 import { clientClasses, warmUp } from './warmup.js';
 
 export interface WarmUpOptions {
@@ -47,7 +47,6 @@ export class ServiceRegistry {
   readonly #channels = new Set<ChannelView>();
   readonly #live: LiveRegistry;
   readonly #withdraw: () => void;
-  readonly #following: Subscription;
   #closed: Promise<void> | undefined;
 
   constructor(context: RoomContext) {
@@ -59,7 +58,6 @@ export class ServiceRegistry {
     installScheme();
     this.#live = liveRegistry(context, this.#directories, this.#channels);
     this.#withdraw = announceRegistry(this.#live);
-    this.#following = context.client.status$.subscribe(() => pokeRegistries());
   }
 
   /** Publishes an instance until it is deregistered. The key is put back by itself when it is lost. */
@@ -141,7 +139,6 @@ export class ServiceRegistry {
   }
 
   async #close(): Promise<void> {
-    this.#following.unsubscribe();
     await this.#registrar.close();
     for (const proxy of this.#proxies) proxy.close();
     this.#proxies.clear();
@@ -162,15 +159,12 @@ function liveRegistry(
   directories: ServiceDirectories,
   channels: Set<ChannelView>,
 ): LiveRegistry {
-  const { client, service, prefixes, logger } = context;
+  const { endpoints, service, prefixes, logger } = context;
   return {
     names: [service.instanceId, service.name],
     client: service.instanceId,
     logger,
-    get source() {
-      const { clusterId } = client;
-      return clusterId === undefined ? undefined : `cluster ${clusterId.toString(16)}, ${prefixes.services}/`;
-    },
+    source: `${endpoints.toSorted().join(', ')}, ${prefixes.services}/`,
     open: (name) => directories.open(name),
     show: (channel) => {
       channels.add(channel);

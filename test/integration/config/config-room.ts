@@ -33,6 +33,7 @@ export class ConfigRoom implements AsyncDisposable {
     this.config = new ConfigCenter(
       {
         client: this.client,
+        endpoints,
         service: resolveService({ name, env }),
         logger,
         prefixes: resolved.prefixes,

@@ -178,13 +178,24 @@ describe.skipIf(onPath('etcd') === undefined)('an etcd that goes away', () => {
   });
 });
 
-describe('two registries of different etcds in one process', () => {
-  it.skipIf(onPath('etcd') === undefined)('each keep their own', async () => {
-    const etcds = await Promise.all([EtcdProcess.start(), EtcdProcess.start()]);
+const PEER = 'http://localhost:2380';
+
+describe.skipIf(onPath('etcd') === undefined)('two registries of different etcds in one process', () => {
+  it.each([
+    ['each keep their own', []],
+    // A cluster's id is made of its members' peer URLs: etcds that leave them at their default have the same one.
+    [
+      'each keep their own, also if both clusters have one id',
+      ['--initial-advertise-peer-urls', PEER, '--initial-cluster', `default=${PEER}`],
+    ],
+  ])('%s', async (_, args) => {
+    const etcds = await Promise.all([EtcdProcess.start({ args }), EtcdProcess.start({ args })]);
     const names = ['shop', 'bank'];
     const rooms = etcds.map((etcd, index) => new RegistryRoom([etcd.endpoint], { name: names[index]! }));
     const servers = await Promise.all([EchoServer.start('of-shop'), EchoServer.start('of-bank')]);
     try {
+      await Promise.all(rooms.map((room) => room.client.ready()));
+      if (args.length > 0) expect(rooms[0]!.client.clusterId).toBe(rooms[1]!.client.clusterId);
       for (const [index, room] of rooms.entries()) {
         await room.registry.register({ name: 'echo', address: '127.0.0.1', port: servers[index]!.port });
       }

@@ -11,6 +11,7 @@ export function roomContext(endpoints: readonly string[], options: Partial<Coord
   const coord = resolveCoordOptions({ endpoints, ...options });
   return {
     client: EtcdClient.create(coord.etcd),
+    endpoints,
     service: resolveService({ name: 'orders' }),
     logger: silentLogger,
     prefixes: coord.prefixes,

@@ -20,6 +20,7 @@ export class RegistryRoom implements AsyncDisposable {
     this.client = EtcdClient.create(resolved.etcd, { logger });
     this.registry = new ServiceRegistry({
       client: this.client,
+      endpoints,
       service: resolveService({ name }),
       logger,
       prefixes: resolved.prefixes,
