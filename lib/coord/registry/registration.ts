@@ -9,17 +9,13 @@ import type { CallOptions } from '../etcd/etcd.options.js';
 import type { SessionKeeper } from '../etcd/session-keeper.js';
 import type { Session } from '../etcd/session.js';
 import { checkMetadata } from './instance-check.js';
-import { encodeInstance } from './instance-record.js';
 import { draining } from './instance-traits.js';
+import { PublishedKey } from './published-key.js';
 import type { DirectoryHandle } from './service-directories.js';
-import type { KeySighting } from './service-directory.js';
 import type { ServiceInstance } from './service-instance.js';
 
 /** `lost`: the key is gone against our will, or can no longer be proven to be there; it is being put back. */
 export type RegistrationState = 'registered' | 'lost' | 'deregistered';
-
-/** The own watch is at most this far behind, in ms, when it is healthy. */
-const SHOWN_LIMIT = 250;
 
 /** How long a deregistration waits for a write that is under way, in ms. */
 const LAST_WRITE_LIMIT = 500;
@@ -47,30 +43,23 @@ export class Registration implements AsyncDisposable {
   readonly #deps: RegistrationDeps;
   readonly #state = new BehaviorSubject<RegistrationState>('lost');
   readonly #ended = new AbortController();
-  #forgetSession: () => void = () => undefined;
+  readonly #published: PublishedKey;
   readonly #repair = new Backoff({ first: 200, most: 5_000 });
   readonly #unsubscribe: (() => void)[] = [];
-  #instance: ServiceInstance;
-  #value: string;
-  #session: Session | undefined;
-  #written = 0n;
+  #forgetSession: () => void = () => undefined;
   #lastRepair = -Infinity;
   #dirty = false;
-  #writing = 0;
-  #seen: KeySighting | undefined;
-  #onShown: (() => void) | undefined;
   #working: Promise<void> | undefined;
   #removal: Promise<void> | undefined;
 
   constructor(instance: ServiceInstance, deps: RegistrationDeps) {
-    this.#instance = instance;
-    this.#value = encodeInstance(instance);
     this.#deps = deps;
+    this.#published = new PublishedKey(instance, deps);
     this.state$ = this.#state.asObservable();
   }
 
   get instance(): ServiceInstance {
-    return this.#instance;
+    return this.#published.instance;
   }
 
   get state(): RegistrationState {
@@ -79,44 +68,49 @@ export class Registration implements AsyncDisposable {
 
   /** The revision of the last write; a reader that has seen it has seen this registration. */
   get revision(): bigint {
-    return this.#written;
+    return this.#published.revision;
   }
 
   /** Publishes the key for the first time and keeps it from then on. A failure leaves nothing behind. */
   async start(options: CallOptions = {}): Promise<void> {
     const { keeper, handle, key } = this.#deps;
-    this.#unsubscribe.push(handle.directory.onKey(key, (sighting) => this.#onSighting(sighting)));
+    this.#unsubscribe.push(
+      handle.directory.onKey(key, (sighting) => {
+        this.#published.see(sighting);
+        this.#check();
+      }),
+    );
     try {
-      this.#session = await keeper.acquire(options);
-      await this.#put(this.#session, options);
+      const session = await keeper.acquire(options);
+      this.#published.moveTo(session);
+      await this.#put(session, options);
     } catch (error) {
       this.#end();
-      void this.#removeKey({}).catch(() => undefined);
+      void this.#published.remove({}).catch(() => undefined);
       throw error;
     }
     this.#unsubscribe.push(keeper.onSession((session) => this.#onSession(session)));
-    await this.#shown();
+    await this.#published.shown();
   }
 
   /** Replaces the metadata in place: clients keep their connections. */
   async update(metadata: Readonly<Record<string, string>>, options: CallOptions = {}): Promise<void> {
-    await this.replace({ ...this.#instance, metadata: checkMetadata('metadata', metadata) }, options);
+    await this.replace({ ...this.instance, metadata: checkMetadata('metadata', metadata) }, options);
   }
 
   /** Publishes `instance`, which has the same name and id, in place of what is published now. */
   async replace(instance: ServiceInstance, options: CallOptions = {}): Promise<void> {
     if (this.#ended.signal.aborted) throw new ClosedError(`${this.#deps.key} is deregistered`);
-    this.#instance = Object.freeze(instance);
-    this.#value = encodeInstance(instance);
-    const session = this.#session?.isAlive() ? this.#session : await this.#deps.keeper.acquire(options);
-    await this.#put(session, options);
-    await this.#shown();
+    this.#published.change(instance);
+    const { session } = this.#published;
+    await this.#put(session?.isAlive() ? session : await this.#deps.keeper.acquire(options), options);
+    await this.#published.shown();
   }
 
   /** Sets the drain mark: clients stop choosing this instance, calls already running go on. The key stays. */
   async drain(options: CallOptions = {}): Promise<void> {
     if (this.#ended.signal.aborted) return;
-    await this.replace(draining(this.#instance), options);
+    await this.replace(draining(this.instance), options);
   }
 
   /**
@@ -138,7 +132,7 @@ export class Registration implements AsyncDisposable {
     // A write under way comes first, else it would bring the key back; but one that hangs does not hold up the end.
     if (working) await Promise.race([working, this.#after(LAST_WRITE_LIMIT)]);
     try {
-      await this.#removeKey(options);
+      await this.#published.remove(options);
     } catch (error) {
       void this.#removeLater();
       throw error;
@@ -156,32 +150,12 @@ export class Registration implements AsyncDisposable {
     this.#state.complete();
   }
 
-  /** Both writes are guarded by our lease: a key that another process has taken over is not touched. */
-  async #removeKey(options: CallOptions): Promise<void> {
-    const { client, key } = this.#deps;
-    const lease = this.#session?.leaseId;
-    if (lease === undefined) return;
-    const ours = [{ key, target: 'lease', value: lease }] as const;
-    const value = encodeInstance(draining(this.#instance));
-    if (this.#session?.isAlive()) {
-      await client.commit(
-        { compare: ours, success: [{ put: { key, value, lease } }] },
-        { ...options, idempotent: true },
-      );
-    }
-    const { revision } = await client.commit(
-      { compare: ours, success: [{ delete: { key } }] },
-      { ...options, idempotent: true },
-    );
-    this.#written = revision;
-  }
-
   async #removeLater(): Promise<void> {
     const { client } = this.#deps;
-    while (client.status !== 'closed' && this.#session?.isAlive()) {
+    while (client.status !== 'closed' && this.#published.session?.isAlive()) {
       await this.#after(500 + this.#repair.next());
       try {
-        return await this.#removeKey({});
+        return await this.#published.remove({});
       } catch {
         // still away: the lease dies with the session, and then there is nothing left to delete
       }
@@ -193,46 +167,21 @@ export class Registration implements AsyncDisposable {
     if (session.signal.aborted) return;
     this.#forgetSession();
     this.#forgetSession = onAbort(session.signal, () => this.#onSessionLost(session));
-    if (session === this.#session) return;
-    this.#session = session;
+    if (session === this.#published.session) return;
+    this.#published.moveTo(session);
     this.#mend('the session was replaced');
     await this.#working;
   }
 
   #onSessionLost(session: Session): void {
-    if (session === this.#session && !this.#ended.signal.aborted) this.#become('lost');
+    if (session === this.#published.session && !this.#ended.signal.aborted) this.#become('lost');
   }
 
-  #onSighting(sighting: KeySighting): void {
-    // A store that was wiped or restored counts its revisions anew.
-    if (sighting.relisted && sighting.revision < this.#written) this.#written = 0n;
-    this.#seen = sighting;
-    this.#check();
-  }
-
-  /** Compares what is there with what was written, once the directory has seen that write. */
   #check(): void {
-    // While a write is under way nobody can tell what should be there; it looks again when it is done.
-    if (this.#seen === undefined || this.#writing > 0 || this.#ended.signal.aborted) return;
-    const { current, revision } = this.#seen;
-    if (revision < this.#written) return;
-    this.#onShown?.();
-    if (current === undefined) {
-      this.#become('lost');
-      this.#mend('its key was deleted');
-    } else if (current.value.toString() !== this.#value || current.lease !== this.#session?.leaseId) {
-      this.#mend('its key was altered');
-    }
-  }
-
-  /** Resolves when clients of this process see the last write, or after a moment without news. */
-  async #shown(): Promise<void> {
-    if (this.#seen !== undefined && this.#seen.revision >= this.#written) return;
-    await new Promise<void>((resolve) => {
-      this.#onShown = resolve;
-      this.#deps.clock.after(SHOWN_LIMIT, resolve);
-    });
-    this.#onShown = undefined;
+    if (this.#ended.signal.aborted) return;
+    const damage = this.#published.inspect();
+    if (damage === 'deleted') this.#become('lost');
+    if (damage !== undefined) this.#mend(`its key was ${damage}`);
   }
 
   /** Puts the key back, one attempt at a time; what happens meanwhile leads to one more. */
@@ -248,7 +197,7 @@ export class Registration implements AsyncDisposable {
       this.#dirty = false;
       if (clock.now() - this.#lastRepair > 10_000) this.#repair.reset();
       else await pause(clock, this.#repair.next(), this.#ended.signal);
-      const session = this.#session;
+      const { session } = this.#published;
       // Without a live session there is nothing to hang the key on: the next session calls again.
       if (this.#ended.signal.aborted || session === undefined || !session.isAlive()) return;
       this.#lastRepair = clock.now();
@@ -258,7 +207,7 @@ export class Registration implements AsyncDisposable {
           key,
           reason,
           lease: session.leaseId,
-          revision: this.#written,
+          revision: this.revision,
         });
       } catch {
         this.#dirty = session.isAlive();
@@ -275,21 +224,8 @@ export class Registration implements AsyncDisposable {
   }
 
   async #put(session: Session, options: CallOptions): Promise<void> {
-    const { client, key } = this.#deps;
-    const put = { key, value: this.#value, lease: session.leaseId };
-    this.#writing++;
-    try {
-      const { revision } = await client.commit(
-        { success: [{ put }] },
-        { ...options, idempotent: true, session },
-      );
-      this.#written = revision;
-      if (this.#ended.signal.aborted) return;
-      this.#session = session;
-      if (session.isAlive()) this.#become('registered');
-    } finally {
-      this.#writing--;
-    }
+    await this.#published.put(session, options);
+    if (!this.#ended.signal.aborted && session.isAlive()) this.#become('registered');
     this.#check();
   }
 }

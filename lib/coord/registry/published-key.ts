@@ -1,0 +1,129 @@
+import type { Clock } from '../etcd/clock.js';
+import type { EtcdClient } from '../etcd/etcd.client.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
+import type { Session } from '../etcd/session.js';
+import { encodeInstance } from './instance-record.js';
+import { draining } from './instance-traits.js';
+import type { KeySighting } from './service-directory.js';
+import type { ServiceInstance } from './service-instance.js';
+
+/** The own watch is at most this far behind, in ms, when it is healthy. */
+const SHOWN_LIMIT = 250;
+
+export interface PublishedKeyDeps {
+  readonly client: EtcdClient;
+  readonly clock: Clock;
+  readonly key: string;
+}
+
+/** What somebody did to the key: `undefined` if it is as it was written, or if that cannot be told yet. */
+export type KeyDamage = 'deleted' | 'altered' | undefined;
+
+/**
+ * The key of one instance in etcd: what it should hold, on which session it hangs, what was written last and what was seen
+ * of it since. Nothing here happens by itself.
+ */
+export class PublishedKey {
+  readonly #deps: PublishedKeyDeps;
+  #instance: ServiceInstance;
+  #value: string;
+  #session: Session | undefined;
+  #written = 0n;
+  #writing = 0;
+  #seen: KeySighting | undefined;
+  #onShown: (() => void) | undefined;
+
+  constructor(instance: ServiceInstance, deps: PublishedKeyDeps) {
+    this.#instance = instance;
+    this.#value = encodeInstance(instance);
+    this.#deps = deps;
+  }
+
+  get instance(): ServiceInstance {
+    return this.#instance;
+  }
+
+  /** The session that the key hangs on, or is about to. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** The revision of the last write; a reader that has seen it has seen what it wrote. */
+  get revision(): bigint {
+    return this.#written;
+  }
+
+  /** What the key holds from the next {@link put} on. */
+  change(instance: ServiceInstance): void {
+    this.#instance = Object.freeze(instance);
+    this.#value = encodeInstance(instance);
+  }
+
+  /** Where the next {@link put} hangs it. */
+  moveTo(session: Session): void {
+    this.#session = session;
+  }
+
+  async put(session: Session, options: CallOptions): Promise<void> {
+    const { client, key } = this.#deps;
+    const put = { key, value: this.#value, lease: session.leaseId };
+    this.#writing++;
+    try {
+      const { revision } = await client.commit(
+        { success: [{ put }] },
+        { ...options, idempotent: true, session },
+      );
+      this.#written = revision;
+      this.#session = session;
+    } finally {
+      this.#writing--;
+    }
+  }
+
+  /**
+   * Sets the drain mark, so that clients believe the loss at once, and deletes the key. Both writes are guarded by our
+   * lease: a key that another process has taken over is not touched.
+   */
+  async remove(options: CallOptions): Promise<void> {
+    const { client, key } = this.#deps;
+    const lease = this.#session?.leaseId;
+    if (lease === undefined) return;
+    const compare = [{ key, target: 'lease', value: lease }] as const;
+    const value = encodeInstance(draining(this.#instance));
+    const guarded = { ...options, idempotent: true };
+    if (this.#session?.isAlive()) {
+      await client.commit({ compare, success: [{ put: { key, value, lease } }] }, guarded);
+    }
+    const { revision } = await client.commit({ compare, success: [{ delete: { key } }] }, guarded);
+    this.#written = revision;
+  }
+
+  /** Takes what the directory saw. */
+  see(sighting: KeySighting): void {
+    // A store that was wiped or restored counts its revisions anew.
+    if (sighting.relisted && sighting.revision < this.#written) this.#written = 0n;
+    this.#seen = sighting;
+  }
+
+  /** Compares what was seen with what was written, once the directory has seen that write. */
+  inspect(): KeyDamage {
+    // While a write is under way nobody can tell what should be there; it looks again when it is done.
+    if (this.#seen === undefined || this.#writing > 0) return undefined;
+    const { current, revision } = this.#seen;
+    if (revision < this.#written) return undefined;
+    this.#onShown?.();
+    if (current === undefined) return 'deleted';
+    const intact = current.value.toString() === this.#value && current.lease === this.#session?.leaseId;
+    return intact ? undefined : 'altered';
+  }
+
+  /** Resolves when clients of this process see the last write, or after a moment without news. */
+  async shown(): Promise<void> {
+    if (this.#seen !== undefined && this.#seen.revision >= this.#written) return;
+    await new Promise<void>((resolve) => {
+      this.#onShown = resolve;
+      this.#deps.clock.after(SHOWN_LIMIT, resolve);
+    });
+    this.#onShown = undefined;
+  }
+}
