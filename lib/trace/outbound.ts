@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import { ValidationError } from '../errors/validation.error.js';
 import { injectTrace } from './carrier.js';
+import { watchHttpRequests } from './http-requests.js';
 import { currentTrace } from './trace-store.js';
 
 /** To whom outgoing HTTP requests carry the trace. */
@@ -18,12 +19,14 @@ interface UndiciRequest {
 
 /** Node's `fetch`, and undici. */
 const FETCH = 'undici:request:create';
-/** `http.request`, and so axios and got; Node 20 has no such channel, there it is not covered. */
-const HTTP = 'http.client.request.created';
 
 /**
- * Lets outgoing HTTP requests to the given origins carry the running trace, `traceparent` and `tracestate`; for the
- * whole process, until the result is called. A request that has a `traceparent` is left as it is.
+ * Lets outgoing HTTP requests to the given origins carry the running trace, `traceparent` and `tracestate`, or
+ * `x-trace-id`: those of `fetch`, undici, `http.request` and `https.request`, and so of axios and got; for the whole
+ * process, until the result is called. The origin is where the request goes, not what its `Host` header says.
+ *
+ * Left as they are: a request that has a `traceparent`; one of `http.request` whose headers are a flat list or hold
+ * `Expect`, or that goes through a Unix socket or, on Node 20, a `createConnection` without an agent.
  *
  * @throws ValidationError for something that is not an http(s) origin.
  * @example propagateTrace({ origins: ['http://orders.internal:3000'] });
@@ -35,17 +38,17 @@ export function propagateTrace(options: PropagateOptions): () => void {
     if (!origins.has(String(request.origin)) || hasTrace(request.headers)) return;
     inject((name, value) => request.addHeader(name, value));
   };
-  const onHttp = (message: unknown): void => {
-    const { request } = message as { request: ClientRequest };
-    const origin = originOf(`${request.protocol}//${String(request.getHeader('host'))}`);
-    if (origin === undefined || !origins.has(origin) || request.hasHeader('traceparent')) return;
-    inject((name, value) => request.setHeader(name, value));
+  const onHttp = (request: ClientRequest): void => {
+    // Rendered headers cannot be changed, and trying to would end the process: nobody could catch it.
+    if (request.headersSent || request.hasHeader('traceparent')) return;
+    const origin = originOfRequest(request);
+    if (origin !== undefined && origins.has(origin)) inject((name, value) => request.setHeader(name, value));
   };
   subscribe(FETCH, onFetch);
-  subscribe(HTTP, onHttp);
+  const stopHttp = watchHttpRequests(onHttp);
   return () => {
     unsubscribe(FETCH, onFetch);
-    unsubscribe(HTTP, onHttp);
+    stopHttp();
   };
 }
 
@@ -58,6 +61,14 @@ function inject(set: (name: string, value: string) => void): void {
 function hasTrace(headers: unknown): boolean {
   const text = Array.isArray(headers) ? headers.map(String).join('\n') : String(headers);
   return /(?:^|\n)traceparent(?::|\n)/i.test(text);
+}
+
+/** Node says which host a request goes to; its port is told by the `Host` header alone, which Node fills in. */
+function originOfRequest(request: ClientRequest): string | undefined {
+  const { protocol, host, socketPath } = request as ClientRequest & { readonly socketPath?: string };
+  if (socketPath !== undefined) return undefined;
+  const port = /:\d+$/.exec(String(request.getHeader('host')))?.[0] ?? '';
+  return originOf(`${protocol}//${host.includes(':') ? `[${host}]` : host}${port}`);
 }
 
 function checkOrigin(value: unknown, at: number): string {

@@ -4,6 +4,7 @@ import { activeOtelSpan, otelTrace } from './otel.js';
 import { isPlainTraceId, isW3cSpanId } from './trace-id.js';
 import { createTrace, type TraceContext } from './trace.js';
 import { parseTraceparent } from './traceparent.js';
+import { parseTracestate } from './tracestate.js';
 
 /**
  * One request's place in memory: its trace, and what others cache for as long as it lasts. The cache lives here so
@@ -77,11 +78,24 @@ function readTrace(trace: unknown): TraceContext {
   if (spanId !== undefined && !(typeof spanId === 'string' && isW3cSpanId(spanId))) {
     throw new ValidationError('trace.spanId', '16 lower-case hex digits that are not all zero', spanId);
   }
+  const state = checkTracestate(tracestate);
   return createTrace({
     traceId: checkTraceId('trace.traceId', traceId),
     ...(spanId !== undefined && { spanId }),
-    ...(tracestate !== undefined && { tracestate }),
+    ...(state !== undefined && { tracestate: state }),
   });
+}
+
+/** It becomes a header: what does not belong in one would make outbound calls fail, far from here. */
+function checkTracestate(tracestate: unknown): string | undefined {
+  if (tracestate === undefined || tracestate === '') return undefined;
+  const kept = typeof tracestate === 'string' ? parseTracestate(tracestate) : undefined;
+  if (kept !== undefined) return kept;
+  throw new ValidationError(
+    'trace.tracestate',
+    "a W3C tracestate such as 'vendor=value,other=1'",
+    tracestate,
+  );
 }
 
 function checkTraceId(argument: string, id: unknown): string {

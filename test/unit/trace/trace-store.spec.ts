@@ -62,6 +62,8 @@ describe('runWithTrace', () => {
     ['a number', 7],
     ['nothing', null],
     ['a span that is not hex', { traceId: TRACE, spanId: 'span' }],
+    ['a tracestate that would break a header', { traceId: TRACE, tracestate: 'foo=1\r\nset-cookie: x' }],
+    ['a tracestate that is no text', { traceId: TRACE, tracestate: 7 }],
   ])('refuses %s and names the argument', (_name, trace) => {
     let ran = false;
     const call = () =>
