@@ -6,8 +6,10 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { ClogService } from './clog/clog.service.js';
 import { CoordService } from './coord/coord.service.js';
+import { warnOfAbruptServers } from './coord/grpc/abrupt-server.js';
 import { MODULE_OPTIONS_TOKEN } from './im-infra.module-definition.js';
 import type { ImInfraOptions } from './im-infra.options.js';
 
@@ -23,15 +25,18 @@ export class ImInfraLifecycle
   readonly #options: ImInfraOptions;
   readonly #clog: ClogService;
   readonly #coord: CoordService;
+  readonly #modules: ModulesContainer;
 
   constructor(
     @Inject(MODULE_OPTIONS_TOKEN) options: ImInfraOptions,
     @Inject(ClogService) clog: ClogService,
     @Inject(CoordService) coord: CoordService,
+    @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
     this.#options = options;
     this.#clog = clog;
     this.#coord = coord;
+    this.#modules = modules;
   }
 
   onModuleInit(): void {
@@ -39,7 +44,11 @@ export class ImInfraLifecycle
   }
 
   onApplicationBootstrap(): void {
-    if (this.#options.register) this.#coord.announce(this.#options.register);
+    const { register } = this.#options;
+    if (!register) return;
+    this.#coord.announce(register);
+    const logger = this.#clog.namespace('im-infra.coord');
+    warnOfAbruptServers(this.#modules, register.port, logger);
   }
 
   async onModuleDestroy(): Promise<void> {
