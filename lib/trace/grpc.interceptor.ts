@@ -16,30 +16,33 @@ function read(metadata: Metadata, name: string): string | undefined {
   return values.length === 0 ? undefined : values.map(String).join(',');
 }
 
+type ServerListener = Parameters<ServerInterceptingCall['start']>[0];
+
+/**
+ * A call whose callbacks all run in its trace. The class is extended, not given a listener: the listener that grpc-js
+ * takes is told of a cancellation *before* the handler is, so it cannot be around it.
+ */
+class TracedServerCall extends ServerInterceptingCall {
+  override start(listener: ServerListener): void {
+    let store: TraceStore | undefined;
+    super.start({
+      onReceiveMetadata(metadata) {
+        store = new TraceStore(extractTrace((name) => read(metadata, name)));
+        runInStore(store, () => listener.onReceiveMetadata(metadata));
+      },
+      onReceiveMessage: (message) => runInStore(store, () => listener.onReceiveMessage(message)),
+      onReceiveHalfClose: () => runInStore(store, () => listener.onReceiveHalfClose()),
+      onCancel: () => runInStore(store, () => listener.onCancel()),
+    });
+  }
+}
+
 /**
  * Gives each incoming call its trace and runs *every* callback of the call in it: guards, pipes, the handler, each
- * message of a stream. (A Nest interceptor or hook loses the messages: grpc-js delivers them from
- * the socket's own context.)
+ * message of a stream, its end and its cancellation. (A Nest interceptor or hook loses the messages: grpc-js delivers
+ * them from the socket's own context.)
  */
-export const traceServerInterceptor: ServerInterceptor = (_method, call) => {
-  let store: TraceStore | undefined;
-  return new ServerInterceptingCall(call, {
-    start(next) {
-      next({
-        onReceiveMetadata(metadata, forward) {
-          store = new TraceStore(extractTrace((name) => read(metadata, name)));
-          runInStore(store, () => forward(metadata));
-        },
-        onReceiveMessage(message, forward) {
-          runInStore(store, () => forward(message));
-        },
-        onReceiveHalfClose(forward) {
-          runInStore(store, forward);
-        },
-      });
-    },
-  });
-};
+export const traceServerInterceptor: ServerInterceptor = (_method, call) => new TracedServerCall(call);
 
 /**
  * Sends the running trace with each outgoing call and delivers the answers in the context of the caller. Metadata

@@ -26,7 +26,19 @@ import {
   RpcException,
   Transport,
 } from '@nestjs/microservices';
-import { type Observable, Subject, firstValueFrom, map, mergeMap, of, tap, throwError } from 'rxjs';
+import {
+  NEVER,
+  type Observable,
+  Subject,
+  finalize,
+  firstValueFrom,
+  map,
+  mergeMap,
+  of,
+  startWith,
+  tap,
+  throwError,
+} from 'rxjs';
 import { fileURLToPath } from 'node:url';
 import { ClogModule } from '../../../lib/clog/clog.module.js';
 import { ClogService } from '../../../lib/clog/clog.service.js';
@@ -106,8 +118,8 @@ class Filter implements ExceptionFilter {
 
 interface DuplexCall {
   on(event: 'data', listener: (message: Text) => void): void;
-  on(event: 'end', listener: () => void): void;
-  write(message: Text): void;
+  on(event: 'end' | 'cancelled' | 'drain' | 'finish' | 'close', listener: () => void): void;
+  write(message: Text, written?: () => void): boolean;
   end(): void;
 }
 
@@ -182,12 +194,23 @@ class CallsController {
     this.place.line('handler');
     call.on('data', ({ text }) => {
       this.place.line('message', text);
-      call.write({ text: currentTraceId() ?? 'none' });
+      call.write({ text: currentTraceId() ?? 'none' }, () => this.place.line('written'));
     });
     call.on('end', () => {
       this.place.line('half-close');
       call.end();
     });
+    for (const event of ['cancelled', 'drain', 'finish', 'close'] as const) {
+      call.on(event, () => this.place.line(event));
+    }
+  }
+
+  @GrpcMethod('Calls', 'Endless')
+  endless(): Observable<Text> {
+    return NEVER.pipe(
+      startWith({ text: currentTraceId() ?? 'none' }),
+      finalize(() => this.place.line('unsubscribed')),
+    );
   }
 }
 

@@ -2,7 +2,16 @@ import { createServer } from 'node:net';
 import { Logger, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type ClientGrpcProxy, ClientProxyFactory } from '@nestjs/microservices';
-import { type Observable, ReplaySubject, from, lastValueFrom, toArray } from 'rxjs';
+import {
+  NEVER,
+  type Observable,
+  ReplaySubject,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  startWith,
+  toArray,
+} from 'rxjs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ClogService } from '../../../lib/clog/clog.service.js';
 import { CLOG_TAP } from '../../../lib/clog/clog.tokens.js';
@@ -18,6 +27,7 @@ interface Calls {
   clientStream(messages: Observable<Text>): Observable<Text>;
   bidi(messages: Observable<Text>): Observable<Text>;
   raw(messages: Observable<Text>): Observable<Text>;
+  endless(message: Text): Observable<Text>;
 }
 
 const lines: Record<string, unknown>[] = [];
@@ -106,6 +116,29 @@ describe('every line of a gRPC call is in its trace', () => {
   it('raw stream call: each data event and the end', async () => {
     const places = await placesOf(() => calls.raw(three()));
     expect([count(places, 'message'), count(places, 'half-close')]).toEqual([3, 1]);
+  });
+
+  it('raw stream call: what its writes tell, and its end', async () => {
+    await placesOf(() => calls.raw(three()));
+    await expect.poll(() => lines.map(({ msg }) => msg)).toContain('close');
+    const traces = new Set(lines.map(({ trace_id }) => trace_id));
+    expect([traces.size, traces.has(undefined)]).toEqual([1, false]);
+    expect(lines.filter(({ msg }) => msg === 'written')).toHaveLength(3);
+    expect(lines.filter(({ msg }) => msg === 'finish')).toHaveLength(1);
+  });
+
+  it.each<[string, () => Observable<Text>, string]>([
+    ['raw stream call: its cancellation', () => calls.raw(NEVER.pipe(startWith({ text: 'a' }))), 'cancelled'],
+    [
+      'server stream: its unsubscription when the caller goes',
+      () => calls.endless({ text: 'a' }),
+      'unsubscribed',
+    ],
+  ])('%s', async (_name, call, place) => {
+    const trace = createTraceId();
+    await runWithTrace(trace, () => firstValueFrom(call()));
+    await expect.poll(() => lines.map(({ msg }) => msg)).toContain(place);
+    for (const line of lines) expect(line['trace_id'], String(line['msg'])).toBe(trace);
   });
 });
 
