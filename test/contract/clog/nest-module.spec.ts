@@ -1,4 +1,7 @@
 import 'reflect-metadata';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Controller, Get, Inject, Injectable, Logger, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { INestApplication } from '@nestjs/common';
@@ -117,17 +120,38 @@ it('prints an error of a handler with its stack, in the trace', async () => {
   expect(JSON.stringify(line?.['err'])).toContain('bad call');
 });
 
-it('keeps two applications of one process apart', async () => {
-  const first = await start('first');
-  const second = await start('second', { level: 'warn' });
-  await Promise.all([first.call('/users'), second.call('/users'), first.call('/users')]);
-  second.app.get(UserService).outside();
-  first.app.get(UserService).outside();
-  await expect.poll(() => first.lines.filter(({ msg }) => msg === 'request completed').length).toBe(2);
-  for (const line of first.lines) expect(line['service']).toBe('first');
-  expect(first.lines.filter(({ msg }) => msg === 'from pino')).toHaveLength(2);
-  expect(first.lines.filter(({ msg }) => msg === 'outside')).toHaveLength(1);
-  expect(second.lines).toEqual([]);
+it('keeps three applications of one process apart: lines, files, levels, and the end of one', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'clog-apps-'));
+  const fileOf = (name: string) => join(folder, `${name}.log`);
+  const [first, second, third] = await Promise.all([
+    start('first', { output: fileOf('first') }),
+    start('second', { output: fileOf('second'), level: 'warn' }),
+    start('third', { output: fileOf('third') }),
+  ]);
+  const completed = (lines: Line[]) => lines.filter(({ msg }) => msg === 'request completed').length;
+  const callAll = () => Promise.all([first, second, third, first].map(({ call }) => call('/users')));
+  await callAll();
+  first.app.get(ClogService).setLevel('error', '*');
+  second.app.get(ClogService).setLevel('info', 'user');
+  await callAll();
+  for (const { app } of [first, second, third]) app.get(UserService).outside();
+  await expect.poll(() => [completed(first.lines), completed(third.lines)]).toEqual([2, 2]);
+  await first.app.close();
+  await third.call('/users');
+  await expect.poll(() => completed(third.lines)).toBe(3);
+
+  const count = (lines: Line[], text: string) => lines.filter(({ msg }) => msg === text).length;
+  const counts = ['from clog', 'from pino', 'from the root', 'outside', 'request completed'];
+  expect(counts.map((msg) => count(first.lines, msg))).toEqual([2, 2, 2, 0, 2]);
+  expect(counts.map((msg) => count(second.lines, msg))).toEqual([1, 0, 0, 0, 0]);
+  expect(counts.map((msg) => count(third.lines, msg))).toEqual([3, 3, 3, 1, 3]);
+  for (const [name, { lines }] of Object.entries({ first, second, third })) {
+    expect(readFileSync(fileOf(name), 'utf8')).toBe(
+      lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    );
+    for (const line of lines) expect(line['service']).toBe(name);
+  }
+  rmSync(folder, { recursive: true });
 });
 
 it('switches the access log off, and keeps the trace', async () => {
