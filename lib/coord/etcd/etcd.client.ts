@@ -62,11 +62,7 @@ export class EtcdClient {
     this.#calls = new Calls(this.#connection, this.#clock, this.#random, options.requestTimeout);
     this.#connection.onGeneration((generation) => this.#hubOf(generation));
     this.#group = new GroupCommit(
-      (request, write, sent) =>
-        this.#calls.write((rpc, wire) => {
-          sent();
-          return rpc.kv.txn(request, wire);
-        }, write),
+      (request, write) => this.#calls.write((rpc, wire) => rpc.kv.txn(request(), wire), write),
       this.#clock,
       options.requestTimeout,
     );

@@ -1,6 +1,6 @@
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
 import type { CoordLogger } from './coord-logger.js';
-import type { CommitOptions } from './group-commit.js';
+import type { CommitOptions } from './commit-entry.js';
 import type { KeyRange, Txn, TxnResult } from './kv.js';
 import type { Mirror } from './mirror.js';
 import type { Session } from './session.js';

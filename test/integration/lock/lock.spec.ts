@@ -306,7 +306,7 @@ describe.each(await etcdKinds())('locks on %s etcd', (kind) => {
     const work = (room: LockRoom) =>
       room.locks.semaphore('pool', 3).using({}, async () => {
         most = Math.max(most, ++inside);
-        await delay(3);
+        await delay(30);
         inside--;
       });
     await Promise.all(Array.from({ length: 30 }, (_, index) => work(index % 2 === 0 ? a : b)));

@@ -38,21 +38,25 @@ describe('group commit', () => {
   let sent: Sent[];
   let group: GroupCommit;
   let connected: boolean;
+  let connect: (() => void)[];
   beforeEach(() => {
     clock = new FakeClock();
     sent = [];
     connected = true;
+    connect = [];
     group = new GroupCommit(
-      (request, { idempotent }, wire) =>
-        new Promise((resolve, reject) => {
-          if (connected) wire();
+      async (request, { idempotent }) => {
+        if (!connected) await new Promise<void>((resolve) => connect.push(resolve));
+        const wire = request();
+        return new Promise((resolve, reject) => {
           sent.push({
-            keys: keysOf(request),
+            keys: keysOf(wire),
             idempotent,
-            answer: () => resolve(answerTo(request)),
+            answer: () => resolve(answerTo(wire)),
             fail: reject,
           });
-        }),
+        });
+      },
       clock,
       5_000,
     );
@@ -71,27 +75,100 @@ describe('group commit', () => {
     ]);
   });
 
-  it('gathers while a batch is on its way, and keeps the order', async () => {
-    const results = [group.commit(put('a'))];
-    await settled();
+  /** Fills both places on the way to etcd; what is committed afterwards waits. */
+  const busy = async (...writes: readonly Txn[]) => {
+    const results = [];
+    for (const write of writes.length > 0 ? writes : [put('x'), put('y')]) {
+      results.push(group.commit(write));
+      await settled();
+    }
+    return results;
+  };
+
+  it('gathers while two batches are on their way, and keeps the order', async () => {
+    const results = await busy();
     results.push(group.commit(put('b')), group.commit(put('c')));
     await settled();
-    expect(batches()).toEqual([['a']]);
+    expect(batches()).toEqual([['x'], ['y']]);
+    sent[1]!.answer();
+    await settled();
+    expect(batches()).toEqual([['x'], ['y'], ['b', 'c']]);
+    sent[0]!.answer();
+    sent[2]!.answer();
+    await Promise.all(results);
+  });
+
+  it('holds back what touches a batch on its way, and all that touches that; the others overtake', async () => {
+    const both: Txn = { success: [...put('a').success, ...put('b').success] };
+    const results = [group.commit(put('a'))];
+    await settled();
+    results.push(group.commit(both), group.commit(put('b')), group.commit(put('c')));
+    await settled();
+    expect(batches()).toEqual([['a'], ['c']]);
     sent[0]!.answer();
     await settled();
-    expect(batches()).toEqual([['a'], ['b', 'c']]);
+    expect(batches()).toEqual([['a'], ['c'], ['a', 'b']]);
     sent[1]!.answer();
+    sent[2]!.answer();
+    await settled();
+    expect(batches().slice(3)).toEqual([['b']]);
+    sent[3]!.answer();
     await Promise.all(results);
+  });
+
+  it('never sends what its caller was told was not written', async () => {
+    connected = false;
+    const hasty = group.commit(put('hasty'), { timeout: 1_000 });
+    const patient = group.commit(put('patient'));
+    await settled();
+    clock.advance(1_000);
+    await expect(hasty).rejects.toBeInstanceOf(CoordUnavailableError);
+    connect[0]!();
+    await settled();
+    expect(batches()).toEqual([['patient']]);
+    sent[0]!.answer();
+    await expect(patient).resolves.toMatchObject({ succeeded: true });
+  });
+
+  it('does not send for a session that ended while the connection was away', async () => {
+    connected = false;
+    const session = new Session(1n, instant(clock), 3_000, clock);
+    const guarded = expect(group.commit(put('guarded'), { session })).rejects.toBeInstanceOf(
+      SessionLostError,
+    );
+    const free = group.commit(put('free'));
+    await settled();
+    clock.advance(3_000);
+    connect[0]!();
+    await settled();
+    expect(batches()).toEqual([['free']]);
+    sent[0]!.answer();
+    await guarded;
+    await free;
+  });
+
+  it('writes nothing for a batch in which everybody has given up, and goes on', async () => {
+    connected = false;
+    const hasty = group.commit(put('a'), { timeout: 1_000 });
+    await settled();
+    clock.advance(1_000);
+    await expect(hasty).rejects.toBeInstanceOf(CoordUnavailableError);
+    const next = group.commit(put('a'));
+    connected = true;
+    connect[0]!();
+    await settled();
+    sent[0]!.answer();
+    await settled();
+    expect(batches()).toEqual([[], ['a']]);
+    sent[1]!.answer();
+    await expect(next).resolves.toMatchObject({ succeeded: true });
   });
 
   it('splits at 128 operations', async () => {
     const results = Array.from({ length: 200 }, (_, index) => group.commit(put(String(index))));
     await settled();
-    expect(sent[0]!.keys).toHaveLength(127);
-    sent[0]!.answer();
-    await settled();
-    expect(sent[1]!.keys).toHaveLength(73);
-    sent[1]!.answer();
+    expect(sent.map(({ keys }) => keys.length)).toEqual([127, 73]);
+    for (const { answer } of sent) answer();
     await Promise.all(results);
   });
 
@@ -99,10 +176,8 @@ describe('group commit', () => {
     const large = Buffer.alloc(600 * 1024);
     const results = ['a', 'b', 'c'].map((key) => group.commit(put(key, large)));
     await settled();
-    expect(batches()).toEqual([['a', 'b']]);
-    sent[0]!.answer();
-    await settled();
-    sent[1]!.answer();
+    expect(batches()).toEqual([['a', 'b'], ['c']]);
+    for (const { answer } of sent) answer();
     await Promise.all(results);
   });
 

@@ -1,0 +1,90 @@
+import type { ITxnRequest, ITxnResponse } from 'etcd3';
+import type { CommitEntry } from './commit-entry.js';
+import { Footprint } from './footprint.js';
+import type { Txn } from './kv.js';
+import { decodeTxn, encodeTxn } from './wire.js';
+
+/** etcd's default `--max-txn-ops`. The outer operations and those of the largest nested transaction count together. */
+const MAX_OPERATIONS = 128;
+/** etcd's default `--max-request-bytes` is 1.5 MiB; the rest is room for the frame around keys and values. */
+const MAX_BYTES = 1.25 * 1024 * 1024;
+/** What encoding adds to the keys and values of one operation, generously. */
+const OPERATION_OVERHEAD = 64;
+
+/** Writes that ride as one etcd transaction, each nested, with its own comparisons and its own outcome. */
+export class CommitBatch {
+  readonly entries: CommitEntry[] = [];
+  readonly #footprint = new Footprint();
+  #riders: readonly CommitEntry[] = [];
+  #bytes = 0;
+  #operations = 0;
+
+  /** Takes the entry along, unless it does not fit in or touches what another one here writes. */
+  take(entry: CommitEntry): boolean {
+    const [head] = this.entries;
+    const { operations, bytes } = sizeOf(entry.txn);
+    const rides =
+      !head ||
+      (!entry.alone &&
+        !head.alone &&
+        entry.idempotent === head.idempotent &&
+        this.entries.length + 1 + Math.max(this.#operations, operations) <= MAX_OPERATIONS &&
+        this.#bytes + bytes <= MAX_BYTES &&
+        this.#footprint.admits(entry.txn));
+    if (!rides) return false;
+    this.#footprint.add(entry.txn);
+    this.#bytes += bytes;
+    this.#operations = Math.max(this.#operations, operations);
+    this.entries.push(entry);
+    return true;
+  }
+
+  /** Whether nothing here writes what `txn` touches, or touches what it writes. */
+  isIndependentOf(txn: Txn): boolean {
+    return this.#footprint.admits(txn);
+  }
+
+  get full(): boolean {
+    return this.entries.length + 1 >= MAX_OPERATIONS || this.entries[0]?.alone === true;
+  }
+
+  get idempotent(): boolean {
+    return this.entries[0]!.idempotent;
+  }
+
+  /** When the last one's time is over, on the monotonic clock. */
+  get end(): number {
+    return Math.max(...this.entries.map(({ end }) => end));
+  }
+
+  /** The request, made at the moment at which it is sent: of those who still want it then. It may be empty: that writes nothing. */
+  request(): ITxnRequest {
+    const riders = this.entries.filter((entry) => entry.isSendable());
+    this.#riders = riders;
+    for (const rider of riders) rider.sent();
+    if (riders.length === 1) return encodeTxn(riders[0]!.txn);
+    return { success: riders.map(({ txn }) => ({ request_txn: encodeTxn(txn) })) };
+  }
+
+  /** Gives each its part of the answer to the latest {@link request}. */
+  answer(response: ITxnResponse): void {
+    const riders = this.#riders;
+    if (riders.length === 1) return riders[0]!.resolve(decodeTxn(response));
+    const revision = BigInt(response.header.revision);
+    riders.forEach((rider, index) =>
+      rider.resolve(decodeTxn(response.responses[index]!.response_txn, revision)),
+    );
+  }
+}
+
+function sizeOf({ compare = [], success, failure = [] }: Txn): { operations: number; bytes: number } {
+  let bytes = 0;
+  for (const { key, end } of compare) bytes += key.length + (end?.length ?? 0) + OPERATION_OVERHEAD;
+  for (const op of success) bytes += bytesOf(op);
+  for (const op of failure) bytes += bytesOf(op);
+  return { operations: Math.max(compare.length, success.length, failure.length), bytes };
+}
+
+function bytesOf(op: Txn['success'][number]): number {
+  return OPERATION_OVERHEAD + ('put' in op ? op.put.key.length + Buffer.byteLength(op.put.value) : 0);
+}

@@ -1,0 +1,95 @@
+import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
+import type { WriteOptions } from './calls.js';
+import type { Clock } from './clock.js';
+import type { Txn, TxnResult } from './kv.js';
+import { onAbort } from './on-abort.js';
+import type { Session } from './session.js';
+
+export interface CommitOptions extends WriteOptions {
+  /** The write is sent only while this session is provably alive; else it rejects with `SessionLostError`, unsent. */
+  readonly session?: Session;
+}
+
+interface Caller {
+  resolve(result: TxnResult): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * One write and its caller, who gets one answer: what etcd said, or the end of the write's own time, signal or session.
+ * Whoever was told that nothing was written can rely on it: a settled entry is never sent afterwards.
+ */
+export class CommitEntry {
+  /** When its time is over, on the monotonic clock. */
+  readonly end: number;
+  readonly idempotent: boolean;
+  /** Rides with nobody: its batch was refused, and it may be the reason. */
+  alone = false;
+  readonly #session: Session | undefined;
+  readonly #caller: Caller;
+  readonly #cancelTimer: () => void;
+  readonly #stopListening: () => void;
+  #sent = false;
+  #settled = false;
+
+  constructor(
+    readonly txn: Txn,
+    { signal, session, idempotent = false }: CommitOptions,
+    { clock, timeout, ...caller }: Caller & { readonly clock: Clock; readonly timeout: number },
+  ) {
+    this.idempotent = idempotent;
+    this.end = clock.now() + timeout;
+    this.#session = session;
+    this.#caller = caller;
+    this.#stopListening = onAbort(signal, () => this.reject(signal!.reason));
+    this.#cancelTimer = clock.after(timeout, () => this.reject(this.#timeoutError(timeout)), { hold: true });
+  }
+
+  /**
+   * Whether it may be sent now: somebody waits for it, and its session lives. To be asked at the last moment before
+   * sending, and again before sending once more: both may have changed while the write waited.
+   */
+  isSendable(): boolean {
+    if (this.#settled) return false;
+    if (!this.#session || this.#session.isAlive()) return true;
+    const reason = this.#session.signal.reason as Error;
+    this.reject(this.#sent ? outcomeUnknown('before its session was lost', reason) : reason);
+    return false;
+  }
+
+  /** From now on it may run. */
+  sent(): void {
+    this.#sent = true;
+  }
+
+  resolve(result: TxnResult): void {
+    if (this.#settle()) this.#caller.resolve(result);
+  }
+
+  reject(error: unknown): void {
+    if (this.#settle()) this.#caller.reject(error);
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    this.#cancelTimer();
+    this.#stopListening();
+    return true;
+  }
+
+  #timeoutError(timeout: number): Error {
+    const budget = `within ${Math.round(timeout)} ms`;
+    return this.#sent
+      ? outcomeUnknown(budget)
+      : new CoordUnavailableError(`a write could not be sent to etcd ${budget}; nothing was written`);
+  }
+}
+
+function outcomeUnknown(until: string, cause?: Error): OutcomeUnknownError {
+  return new OutcomeUnknownError(
+    `a write was sent to etcd and not answered ${until}: read before you write again`,
+    { cause },
+  );
+}
