@@ -1,16 +1,9 @@
-import {
-  type Client,
-  type ServiceError,
-  credentials,
-  makeGenericClientConstructor,
-  status,
-} from '@grpc/grpc-js';
+import { type Client, type ServiceError, credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connection } from '../../../lib/coord/grpc/client-options.js';
 import { coordGrpc } from '../../../lib/coord/grpc/coord-grpc.js';
-import { type Answer, EchoClient, EchoServer, type Words, say } from '../../support/grpc/echo-server.js';
+import { EchoClient, EchoServer, say } from '../../support/grpc/echo-server.js';
 import { FakeRegistry } from '../../support/grpc/fake-registry.js';
-import { until } from '../../support/until.js';
 
 describe('a caller who asks for what is not there', () => {
   let registry: FakeRegistry;
@@ -91,43 +84,5 @@ describe('a caller who asks for what is not there', () => {
     registry.add('late', server.port);
     expect(await answer).toBe('late');
     server.kill();
-  });
-});
-
-interface GeneratedClient extends Client {
-  say(words: Words, done: (error: Error | null, answer: Answer) => void): void;
-}
-
-describe('a client class made by grpc-tools or ts-proto', () => {
-  it('works with the options of getConnection()', async () => {
-    const registry = new FakeRegistry();
-    const server = await EchoServer.start('a');
-    registry.add('a', server.port);
-    // What both generators write: a table of methods with their codecs, and a class made of it.
-    const { Say } = EchoClient.service;
-    const Generated = makeGenericClientConstructor(
-      { say: { ...Say!, path: '/echo.Echo/Say', requestStream: false, responseStream: false } },
-      'echo.Echo',
-    );
-    const { target, channelOptions } = connection('echo', {}, {}, [], registry);
-    const client = new Generated(
-      target,
-      credentials.createInsecure(),
-      channelOptions,
-    ) as unknown as GeneratedClient;
-    let answered = '';
-    await until(
-      () =>
-        new Promise((resolve) => {
-          client.say({}, (_error, answer) => {
-            answered = answer.server;
-            resolve(answered === 'a');
-          });
-        }),
-    );
-    expect(answered).toBe('a');
-    client.close();
-    server.kill();
-    registry.close();
   });
 });

@@ -1,4 +1,4 @@
-import { type Client, type ServiceError, credentials, status } from '@grpc/grpc-js';
+import { type ServiceError, credentials, status } from '@grpc/grpc-js';
 import { ClientProxyFactory, type ClientGrpcProxy } from '@nestjs/microservices';
 import { type Observable, firstValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -11,7 +11,9 @@ import {
   EchoClient,
   EchoServer,
   type Words,
+  say,
 } from '../../support/grpc/echo-server.js';
+import { EchoClient as GeneratedClient } from '../../support/grpc/generated/echo.js';
 import { until } from '../../support/until.js';
 import { type EtcdUnderTest, etcdKinds, startEtcdOf } from '../etcd-kinds.js';
 import { RegistryRoom } from '../registry/registry-room.js';
@@ -135,16 +137,34 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     proxy.close();
   });
 
-  it('works with a generated grpc-js client and the options of getConnection()', async () => {
+  it('works with a client that ts-proto generated and the options of getConnection()', async () => {
     await Promise.all([serve('a'), serve('b')]);
     const { target, channelOptions } = room.registry.getConnection(name);
     expect(target).toBe(`coord:///${name}`);
-    const client = new EchoClient(target, credentials.createInsecure(), channelOptions);
+    const client = new GeneratedClient(target, credentials.createInsecure(), channelOptions);
+    const ask = (text: string): Promise<Answer> =>
+      new Promise((resolve, reject) =>
+        client.say({ text, delay: 0, times: 0 }, (error, answer) =>
+          error ? reject(error) : resolve(answer),
+        ),
+      );
     const seen = new Set<string>();
     await until(async () => {
-      seen.add(await say(client));
-      return seen.size === 2;
+      const { text, server } = await ask('hi');
+      expect(text).toBe('hi');
+      return seen.add(server).size === 2;
     });
+    const counted: string[] = [];
+    for await (const { text } of client.count({ text: '', delay: 0, times: 3 })) counted.push(text as string);
+    expect(counted).toEqual(['1', '2', '3']);
+    client.close();
+  });
+
+  it('works with a client that proto-loader made and the options of getConnection()', async () => {
+    await serve('a');
+    const { target, channelOptions } = room.registry.getConnection(name);
+    const client = new EchoClient(target, credentials.createInsecure(), channelOptions);
+    expect(await say(client)).toBe('a');
     client.close();
   });
 
@@ -251,13 +271,3 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     await client.close();
   });
 });
-
-function say(client: Client & Record<string, unknown>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const method = client['Say'] as (
-      words: Words,
-      done: (error: Error | null, answer: Answer) => void,
-    ) => void;
-    method.call(client, {}, (error, answer) => (error ? reject(error) : resolve(answer.server)));
-  });
-}
