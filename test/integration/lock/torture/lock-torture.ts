@@ -5,16 +5,10 @@ import { EtcdClient } from '../../../../lib/coord/etcd/etcd.client.js';
 import { prefixRange } from '../../../../lib/coord/etcd/kv.js';
 import { type EtcdProcess, SeededRandom } from '../../../../lib/testing/index.js';
 import { FencedResource } from './fenced-resource.js';
-import {
-  DepartureLog,
-  type Disturbance,
-  falseClaims,
-  linearizability,
-  nameOf,
-  overlaps,
-} from './ownership-history.js';
+import { Nemesis } from './nemesis.js';
+import { DepartureLog, falseClaims, linearizability, overlaps } from './ownership-history.js';
 import { type Tally, TortureProcess } from './torture-process.js';
-import { counterOf } from './torture-protocol.js';
+import { counterOf, KEYS, type WorkerSettings } from './torture-protocol.js';
 
 export interface LockTortureOptions {
   readonly etcd: EtcdProcess;
@@ -25,6 +19,10 @@ export interface LockTortureOptions {
   /** The TTL of the locks, in ms. */
   readonly ttl: number;
   readonly workers: number;
+  /** @default 'ours' */
+  readonly contender?: WorkerSettings['contender'];
+  /** The names of the faults to draw from. @default all */
+  readonly faults?: readonly string[];
 }
 
 export interface LockTortureReport {
@@ -39,8 +37,6 @@ export interface LockTortureReport {
   readonly recovered: number;
   readonly violations: readonly string[];
 }
-
-const KEYS = ['a', 'b', 'c'];
 
 /**
  * Several processes fight for one lock while everything around them fails: processes and etcd stopped, killed and
@@ -68,117 +64,28 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
   };
   const workers = await Promise.all(
     Array.from({ length: options.workers }, (_, worker) =>
-      TortureProcess.start(options.script, etcd.endpoint, { worker, ttl, keys: KEYS, tasks: 3 }, tally),
+      TortureProcess.start(
+        options.script,
+        etcd.endpoint,
+        { contender: options.contender ?? 'ours', worker, ttl, keys: KEYS, tasks: 3 },
+        tally,
+      ),
     ),
   );
 
-  /** Takes a key away from whoever has it: its owner can only learn of it afterwards. */
-  const take = async (how: 'delete' | 'revoke'): Promise<void> => {
-    const key = random.pick(KEYS);
-    const places = [...mirror.snapshot().entries.values()].filter((kv) =>
-      kv.key.startsWith(`/locks/${key}/`),
-    );
-    const queue = places.sort((a, b) => (a.createRevision < b.createRevision ? -1 : 1));
-    const doomed = queue[random.chance(0.8) ? 0 : random.integer(0, Math.max(0, queue.length - 1))];
-    if (!doomed) return;
-    if (how === 'delete') {
-      log.doomed.add(nameOf({ key, token: doomed.createRevision }));
-      await observer.commit(
-        {
-          compare: [{ key: doomed.key, target: 'create', value: doomed.createRevision }],
-          success: [{ delete: { key: doomed.key } }],
-        },
-        { timeout: 5_000, idempotent: true },
-      );
-    } else {
-      log.doomedLeases.add(doomed.lease);
-      await raw.leaseClient.leaseRevoke({ ID: doomed.lease.toString() });
-    }
-  };
-
-  /** Rather the owner than anybody: what happens to those who wait is seldom of interest. */
-  const victim = (): TortureProcess => {
-    const worker = random.chance(0.6) ? tally.lastOwner : random.integer(0, workers.length - 1);
-    struck = worker;
-    return workers[worker]!;
-  };
-  const disturbances: Disturbance[] = [];
-  let struck: number | undefined;
-
-  const faults: Record<string, () => Promise<void> | void> = {
-    'worker stopped': async () => {
-      const worker = victim();
-      worker.pause();
-      await sleep(random.integer(100, 3 * ttl));
-      worker.resume();
-    },
-    'worker killed': () => victim().restart(),
-    'event loop blocked': () => victim().block(random.integer(100, 2 * ttl)),
-    'etcd stopped': async () => {
-      etcd.pause();
-      await sleep(random.integer(100, ttl));
-      etcd.resume();
-    },
-    'etcd killed': () => etcd.restart({ down: random.integer(0, 500) }),
-    'link silent': async () => {
-      const { proxy } = victim();
-      proxy.stall();
-      await sleep(random.integer(100, 2.5 * ttl));
-      proxy.resume();
-    },
-    'link refused': async () => {
-      const { proxy } = victim();
-      proxy.refuse();
-      await sleep(random.integer(100, 2.5 * ttl));
-      proxy.resume();
-    },
-    'link slow': async () => {
-      const { proxy } = victim();
-      proxy.delay(0, random.integer(50, 500));
-      await sleep(random.integer(500, ttl));
-      proxy.resume();
-    },
-    'answers lost': async () => {
-      const { proxy } = victim();
-      proxy.stallAtFrame({
-        direction: 'server',
-        path: random.pick(['/etcdserverpb.KV/Txn', '/etcdserverpb.Lease/LeaseKeepAlive']),
-      });
-      await sleep(random.integer(500, 1.5 * ttl));
-      proxy.resume();
-    },
-    'link cut': () => victim().proxy.cut(),
-    'lease revoked': () => take('revoke'),
-    'key deleted': () => take('delete'),
-  };
-
-  const counts: Record<string, number> = {};
-  const started = performance.now();
-  const timeline: string[] = [];
-  const end = started + seconds * 1_000;
-  const running = new Set<Promise<void>>();
-  while (performance.now() < end) {
-    await sleep(random.integer(200, 1_500));
-    // Keys are taken away more often: it shows only where nothing else disturbs the owner.
-    const name = random.chance(0.3) ? 'key deleted' : random.pick(Object.keys(faults));
-    counts[name] = (counts[name] ?? 0) + 1;
-    timeline.push(`${name} at ${Math.round(performance.now() - started)} ms`);
-    // Two faults at a time: what one hides the other may show.
-    struck = undefined;
-    const from = process.hrtime.bigint();
-    const work = Promise.resolve(faults[name]!());
-    const disturbance: Disturbance = { worker: struck, from, to: from };
-    if (name !== 'key deleted') disturbances.push(disturbance);
-    const fault: Promise<void> = work
-      .catch(() => undefined)
-      .finally(() => {
-        disturbance.to = process.hrtime.bigint();
-        running.delete(fault);
-      });
-    running.add(fault);
-    if (running.size >= 2) await Promise.race(running);
-  }
-  await Promise.all(running);
+  const nemesis = new Nemesis({
+    etcd,
+    observer,
+    raw,
+    mirror,
+    log,
+    workers,
+    ttl,
+    random,
+    owner: () => tally.lastOwner,
+  });
+  await nemesis.rage(seconds * 1_000, options.faults);
+  const { counts, disturbances } = nemesis;
 
   const calm = performance.now();
   while (tally.lastSeen < calm && performance.now() < calm + 4 * ttl + 10_000) await sleep(10);
@@ -213,7 +120,7 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
     if (!ok) violations.push(`worker ${worker} did not come to its end`);
   });
   violations.push(...(await leftovers(observer, ttl)));
-  if (violations.length > 0) violations.push(`the faults were: ${timeline.join(', ')}`);
+  if (violations.length > 0) violations.push(`the faults were: ${nemesis.timeline.join(', ')}`);
   raw.close();
   mirror.close();
   await observer.close();

@@ -1,4 +1,9 @@
+/** The locks that everybody wants. */
+export const KEYS: readonly string[] = ['a', 'b', 'c'];
+
 export interface WorkerSettings {
+  /** Whose lock is under torture: ours, or etcd3's for contrast. */
+  readonly contender: 'ours' | 'etcd3';
   readonly worker: number;
   readonly endpoint: string;
   readonly ttl: number;

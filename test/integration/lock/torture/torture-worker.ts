@@ -4,12 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveCoordOptions } from '../../../../lib/coord/coord.options.js';
-import { silentLogger } from '../../../../lib/coord/etcd/coord-logger.js';
 import { EtcdClient } from '../../../../lib/coord/etcd/etcd.client.js';
-import type { Lock } from '../../../../lib/coord/lock/lock.js';
-import { LockService } from '../../../../lib/coord/lock/lock.service.js';
 import { OutcomeUnknownError } from '../../../../lib/errors/outcome-unknown.error.js';
-import { resolveService } from '../../../../lib/options/service.js';
+import type { ContendedLock, Contender } from './contender.js';
+import { Etcd3Contender } from './etcd3-contender.js';
+import { OurContender } from './our-contender.js';
 import {
   type Answer,
   type Command,
@@ -22,12 +21,10 @@ const settings = JSON.parse(process.argv[2]!) as WorkerSettings;
 const { endpoint, ttl, keys, tasks, worker } = settings;
 const coord = resolveCoordOptions({ endpoints: [endpoint], requestTimeout: 2_000, dialTimeout: 1_000 });
 const client = EtcdClient.create(coord.etcd);
-const locks = new LockService({
-  client,
-  service: resolveService({ name: `worker-${worker}` }),
-  logger: silentLogger,
-  prefixes: coord.prefixes,
-});
+const locks: Contender =
+  settings.contender === 'etcd3'
+    ? new Etcd3Contender(endpoint)
+    : new OurContender(client, coord.prefixes, `worker-${worker}`);
 
 const now = (): string => process.hrtime.bigint().toString();
 const send = (report: Report): void => void process.send?.(report);
@@ -51,7 +48,7 @@ process.on('disconnect', orphaned);
 
 function resource(
   request: { action: 'read' } | { action: 'write'; value: number },
-  { key, fencingToken }: Lock,
+  { key, fencingToken }: ContendedLock,
 ): Promise<Answer> {
   const call = calls++;
   return new Promise((resolve) => {
@@ -61,7 +58,7 @@ function resource(
 }
 
 /** Claims to hold the lock for a while, many times a second. The time is taken before the clock is asked. */
-async function work(lock: Lock, ms: number): Promise<void> {
+async function work(lock: ContendedLock, ms: number): Promise<void> {
   const { key } = lock;
   const token = lock.fencingToken.toString();
   const end = performance.now() + ms;
@@ -79,7 +76,7 @@ async function work(lock: Lock, ms: number): Promise<void> {
   if (claims.length > 0) send({ type: 'claims', key, token, at: claims });
 }
 
-async function hold(lock: Lock): Promise<void> {
+async function hold(lock: ContendedLock): Promise<void> {
   const { key } = lock;
   const read = await resource({ action: 'read' }, lock);
   const { kvs } = await client.range({ key: counterOf(key) });
@@ -103,7 +100,7 @@ async function task(): Promise<void> {
   while (!stopping.signal.aborted) {
     const key = keys[Math.floor(Math.random() * keys.length)]!;
     const invoked = now();
-    let lock: Lock;
+    let lock: ContendedLock;
     try {
       lock = await locks.acquire(key, { ttl, timeout: Math.random() < 0.2 ? 300 : 10_000 });
     } catch {
