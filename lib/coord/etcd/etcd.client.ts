@@ -132,7 +132,7 @@ export class EtcdClient {
       keeper = new SessionKeeper(seconds * 1_000, {
         connection: this.#connection,
         keepAliveOf: (generation) =>
-          memo(this.#keepAlives, generation, () => new KeepAliveStream(generation)),
+          memo(this.#keepAlives, generation, () => new KeepAliveStream(generation, this.#clock)),
         guard: (session, lost) =>
           guardSession(session, lost, {
             commit: (txn, options) => this.commit(txn, options),

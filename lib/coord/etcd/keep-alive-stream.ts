@@ -1,34 +1,49 @@
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
+import type { Clock } from './clock.js';
 import type { Generation } from './generation.js';
+import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
 
 interface Stream {
   write(request: ILeaseKeepAliveRequest): unknown;
 }
 
-type Answer = (ttl: number) => void;
+interface Renewal {
+  answered(ttl: number): void;
+  stopWaiting(): void;
+}
 
-/** The renewals of all leases of one generation, on one stream. */
+/**
+ * The renewals of all leases of one generation, on one stream. One that stays unanswered puts the member in doubt: there
+ * may be another that would have answered while the lease still lives.
+ */
 export class KeepAliveStream {
   readonly #generation: Generation;
+  readonly #clock: Clock;
   /** etcd answers the renewals of one stream in order; so the oldest question of a lease owns its next answer. */
-  readonly #asked = new Map<string, Answer[]>();
+  readonly #asked = new Map<string, Renewal[]>();
   #stream: Promise<Stream> | undefined;
 
-  constructor(generation: Generation) {
+  constructor(generation: Generation, clock: Clock) {
     this.#generation = generation;
+    this.#clock = clock;
+    generation.signal.addEventListener('abort', () => this.#end(), { once: true });
   }
 
   /**
    * Asks etcd to renew `leaseId`; `answered` gets the granted TTL in seconds, 0 if the lease is gone. It is never
-   * called when the generation ends first: then nothing is known of the lease.
+   * called when the generation ends first, which it does after `patience` ms of silence: then nothing is known of the
+   * lease.
    */
-  renew(leaseId: bigint, answered: Answer): void {
+  renew(leaseId: bigint, patience: number, answered: (ttl: number) => void): void {
     if (this.#generation.signal.aborted) return;
     const id = leaseId.toString();
+    const stopWaiting = afterSilence(this.#clock, patience, () =>
+      this.#drop(`no answer to the renewal of a lease within ${Math.round(patience)} ms`),
+    );
     const waiting = this.#asked.get(id);
-    if (waiting) waiting.push(answered);
-    else this.#asked.set(id, [answered]);
+    if (waiting) waiting.push({ answered, stopWaiting });
+    else this.#asked.set(id, [{ answered, stopWaiting }]);
     this.#stream ??= this.#open();
     this.#stream.then(
       (stream) => stream.write({ ID: id }),
@@ -40,16 +55,24 @@ export class KeepAliveStream {
     const stream = await this.#generation.rpc.leaseClient.leaseKeepAlive(this.#generation.stream());
     stream.on('data', (response) => this.#receive(response));
     stream.on('error', (error) => this.#generation.drop(new RpcFailure(error)));
-    stream.on('end', () =>
-      this.#generation.drop(new RpcFailure(new Error('14 UNAVAILABLE: the keep-alive stream ended'))),
-    );
+    stream.on('end', () => this.#drop('the keep-alive stream ended'));
     return stream;
   }
 
   #receive({ ID, TTL }: ILeaseKeepAliveResponse): void {
     const waiting = this.#asked.get(ID);
-    const answered = waiting?.shift();
+    const renewal = waiting?.shift();
     if (waiting?.length === 0) this.#asked.delete(ID);
-    if (answered && !this.#generation.signal.aborted) answered(Number(TTL));
+    renewal?.stopWaiting();
+    if (!this.#generation.signal.aborted) renewal?.answered(Number(TTL));
+  }
+
+  #drop(reason: string): void {
+    this.#generation.drop(new RpcFailure(new Error(`14 UNAVAILABLE: ${reason}`)));
+  }
+
+  #end(): void {
+    for (const renewals of this.#asked.values()) for (const { stopWaiting } of renewals) stopWaiting();
+    this.#asked.clear();
   }
 }

@@ -102,7 +102,7 @@ export class SessionKeeper {
     while (!closing.aborted && !connection.closing.aborted) {
       try {
         const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
-        if (before) this.#deps.keepAliveOf(generation).renew(before.leaseId, () => undefined);
+        if (before) this.#renew(generation, before, () => undefined);
         const session = await this.#grant(generation);
         backoff.reset();
         if (before) logger.info('session replaced', { lease: hex(session), before: hex(before) });
@@ -139,7 +139,7 @@ export class SessionKeeper {
 
   /** The life of one session: told to all, renewed, guarded; ends when it is lost or the keeper is closed. */
   async #live(session: Session, before: Session | undefined): Promise<void> {
-    const { connection, keepAliveOf, clock, guard } = this.#deps;
+    const { connection, clock, guard } = this.#deps;
     this.#current = session;
     this.#waiters.resolve(session);
     const putBack = Promise.all([...this.#listeners].map((listener) => this.#tell(listener, session)));
@@ -148,7 +148,7 @@ export class SessionKeeper {
     const renew = (generation: Generation | undefined): void => {
       if (!generation || !session.isAlive()) return;
       const sent = instant(clock);
-      keepAliveOf(generation).renew(session.leaseId, (ttl) => {
+      this.#renew(generation, session, (ttl) => {
         if (ttl > 0) session.extend(sent, ttl * 1_000);
         else session.lose('etcd says that the lease is gone');
       });
@@ -170,6 +170,11 @@ export class SessionKeeper {
     if (this.#current === session) this.#current = undefined;
   }
 
+  /** Left unanswered for TTL/4 after TTL/3, it leaves a third of the TTL to be renewed with another member. */
+  #renew(generation: Generation, { leaseId, ttl }: Session, answered: (ttl: number) => void): void {
+    this.#deps.keepAliveOf(generation).renew(leaseId, ttl / 4, answered);
+  }
+
   async #tell(listener: SessionListener, session: Session): Promise<void> {
     try {
       await listener(session);
@@ -186,18 +191,36 @@ export class SessionKeeper {
       new Promise((resolve) => limit.signal.addEventListener('abort', resolve, { once: true })),
     ]);
     cancel();
-    const generation = this.#deps.connection.live;
-    if (generation) await this.#revoke(generation, before.leaseId, this.#deps.requestTimeout);
+    await this.#insistOnRevoking(before.leaseId);
   }
 
-  async #revoke(generation: Generation, leaseId: bigint, timeout: number): Promise<void> {
+  /** Nobody renews the lease of a lost session, but etcd extends all when its leader changes: it may be there for long. */
+  async #insistOnRevoking(leaseId: bigint): Promise<void> {
+    const { connection, clock, random, requestTimeout } = this.#deps;
+    const closing = this.#closing.signal;
+    const backoff = new Backoff({ first: 100, most: 5_000 }, random);
+    while (!closing.aborted && !connection.closing.aborted) {
+      try {
+        const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
+        if (await this.#revoke(generation, leaseId, requestTimeout)) return;
+      } catch {
+        // No connection for good, or closed: then nothing can be revoked.
+      }
+      await pause(clock, backoff.next(), closing);
+    }
+  }
+
+  /** Whether the lease is known to be gone. */
+  async #revoke(generation: Generation, leaseId: bigint, timeout: number): Promise<boolean> {
     try {
       await generation.unary(
         (rpc, options) => rpc.leaseClient.leaseRevoke({ ID: leaseId.toString() }, options),
         timeout,
       );
-    } catch {
-      // Gone already, or etcd is away: then the lease ends by itself, since nobody renews it.
+      return true;
+    } catch (error) {
+      if (error instanceof RpcFailure && error.doubt) generation.drop(error);
+      return error instanceof RpcFailure && error.fate === 'refused';
     }
   }
 }

@@ -134,6 +134,38 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
     await proxy.close();
   });
 
+  it('leaves a silent member in time to keep its lease with another', async () => {
+    const proxies = await Promise.all([1, 2].map(() => FaultProxy.start({ target: etcd.endpoints[0]! })));
+    const mobile = openClient(proxies.map(({ endpoint }) => endpoint));
+    const session = await mobile.sessions(4_000).acquire();
+    const [used, other] = proxies[0]!.accepted > 0 ? proxies : proxies.toReversed();
+    // Right after a renewal is the worst moment: the next one is TTL/3 away.
+    await until(() => session.remaining() < 3_000);
+    await until(() => session.remaining() > 3_000);
+    used!.stall();
+    await until(() => other!.accepted > 0, { timeout: 5_000, what: 'the move to the other member' });
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect(session.isAlive()).toBe(true);
+    expect((await mobile.sessions(4_000).acquire()).leaseId).toBe(session.leaseId);
+    await mobile.close();
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+  });
+
+  it('has the lease of a lost one revoked, also when the first attempt never arrives', async () => {
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const owner = openClient([proxy.endpoint]);
+    const lost = await owner.sessions(30_000).acquire();
+    const key = 'place-of-the-lost';
+    await owner.commit({ success: [{ put: { key, value: '', lease: lost.leaseId } }] });
+    const cut = proxy.cutAtFrame({ path: '/etcdserverpb.Lease/LeaseRevoke', direction: 'client' });
+    lost.lose('the test says so');
+    await cut.fired;
+    expect(await exists(key)).toBe(true);
+    await until(async () => !(await exists(key)), { timeout: 5_000, what: 'the lease to be revoked' });
+    await owner.close();
+    await proxy.close();
+  });
+
   it('knows of its loss right after a pause that outlasted it, before it does anything else', async () => {
     const session = await client.sessions(2_000).acquire();
     const end = performance.now() + 2_100;
