@@ -4,6 +4,7 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Etcd3 } from 'etcd3';
 import { CoordUnavailableError } from '../errors/coord-unavailable.error.js';
 import { freePorts } from './free-port.js';
 import { tieToThisProcess } from './life-line.js';
@@ -162,6 +163,27 @@ export class EtcdProcess implements AsyncDisposable {
     await this.kill();
     rmSync(join(this.#folder, 'data'), { recursive: true, force: true });
     await this.start();
+  }
+
+  /**
+   * Forgets what happened before `revision`, also on disk; whoever watches from before it is cancelled. Resolves with it.
+   * It must be reachable without TLS and without a user.
+   *
+   * @param revision @default the newest
+   */
+  async compact(revision?: bigint): Promise<bigint> {
+    const client = new Etcd3({
+      hosts: this.endpoint,
+      defaultCallOptions: () => ({ deadline: Date.now() + 5_000 }),
+    });
+    try {
+      const { header } = await client.kv.range({ key: Buffer.from('compact'), count_only: true });
+      const at = revision ?? BigInt(header.revision);
+      await client.kv.compact({ revision: at.toString(), physical: true });
+      return at;
+    } finally {
+      client.close();
+    }
   }
 
   /** Ends it and removes its data. Idempotent. */

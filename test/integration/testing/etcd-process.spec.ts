@@ -45,6 +45,20 @@ describe.runIf(present)('EtcdProcess', () => {
     expect(await keys(client)).toBe(0);
   });
 
+  it('forgets its past when it is compacted, up to the newest revision or to the one asked for', async () => {
+    const { etcd, client } = await start();
+    for (const value of ['1', '2', '3']) await client.put({ key: 'a', value });
+    const at = (revision: number) => client.range({ key: 'a', revision: String(revision) });
+    expect(await etcd.compact(3n)).toBe(3n);
+    await expect(at(2)).rejects.toThrow('has been compacted');
+    expect((await at(3)).kvs[0]!.value.toString()).toBe('2');
+    expect(await etcd.compact()).toBe(4n);
+    await expect(at(3)).rejects.toThrow('has been compacted');
+    expect(await keys(client)).toBe(1);
+    await etcd.stop();
+    await expect(etcd.compact()).rejects.toThrow(/UNAVAILABLE|ECONNREFUSED|connect/i);
+  });
+
   it('answers nothing while paused and goes on when resumed', async () => {
     const { etcd, client } = await start();
     await client.range({ key: 'a' });
