@@ -1,3 +1,4 @@
+import type { Transport } from '@nestjs/microservices';
 import { ValidationError } from '../errors/validation.error.js';
 import { traceInterceptor } from './grpc.interceptor.js';
 
@@ -10,7 +11,7 @@ import { traceInterceptor } from './grpc.interceptor.js';
  * @example
  * app.connectMicroservice(withGrpcTrace({ transport: Transport.GRPC, options: { package: 'user', protoPath } }));
  */
-export function withGrpcTrace<T extends object>(options: T): T {
+export function withGrpcTrace<T extends object & { readonly transport?: Transport }>(options: T): T {
   if (typeof options !== 'object' || options === null) {
     throw new ValidationError('options', 'the options of a gRPC microservice or client', options);
   }

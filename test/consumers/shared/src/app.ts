@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Controller, Inject, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { Controller, Get, Inject, Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   ClientsModule,
@@ -14,8 +14,19 @@ import {
 } from '@nestjs/microservices';
 import { InjectPinoLogger, PinoLogger } from 'nestjs-pino';
 import { firstValueFrom, type Observable } from 'rxjs';
-import { ClogService, CoordService, coordGrpc, currentLock, ImInfraModule, WithLock } from 'im-infra';
+import {
+  ClogService,
+  CoordService,
+  coordGrpc,
+  currentLock,
+  ImInfraModule,
+  InjectClog,
+  withGrpcTrace,
+  WithLock,
+} from 'im-infra';
 import { startEtcd } from 'im-infra/testing';
+import { check } from './check.js';
+import { checkLines, TRACE } from './lines.js';
 
 interface Greeter {
   greet(request: { name: string }): Observable<{ text: string }>;
@@ -35,6 +46,26 @@ class GreeterController {
     this.clog.namespace('greeter').info('greeting', { name });
     this.pino.info('a line of nestjs-pino');
     return { text: `Hello ${name}` };
+  }
+}
+
+@Controller()
+class GatewayController {
+  readonly #greeter: Greeter;
+
+  constructor(
+    @Inject('GREETER') client: ClientGrpc,
+    @InjectClog('gateway') private readonly clog: ClogService,
+    @InjectPinoLogger('Gateway') private readonly pino: PinoLogger,
+  ) {
+    this.#greeter = client.getService<Greeter>('Greeter');
+  }
+
+  @Get('greet')
+  async greet(): Promise<string> {
+    this.clog.info('asked');
+    this.pino.info('asked, says nestjs-pino');
+    return (await firstValueFrom(this.#greeter.greet({ name: 'Grace' }))).text;
   }
 }
 
@@ -87,14 +118,10 @@ class ClientModule {
         }),
         ClientsModule.register([{ name: 'GREETER', ...coordGrpc('greeter', proto) }]),
       ],
+      controllers: [GatewayController],
       providers: [Counter],
     };
   }
-}
-
-function check(what: string, holds: boolean): void {
-  if (!holds) throw new Error(`does not hold: ${what}`);
-  process.stdout.write(`  ok ${what}\n`);
 }
 
 async function freePort(): Promise<number> {
@@ -116,15 +143,17 @@ export async function smoke(): Promise<void> {
 
   const server = await NestFactory.createMicroservice<MicroserviceOptions>(
     ServerModule.at([...etcd.endpoints], port, log),
-    { transport: Transport.GRPC, options: { ...proto, url: `127.0.0.1:${port}` }, bufferLogs: true },
+    {
+      ...withGrpcTrace({ transport: Transport.GRPC, options: { ...proto, url: `127.0.0.1:${port}` } }),
+      bufferLogs: true,
+    },
   );
   server.useLogger(server.get(ClogService));
   await server.listen();
 
-  const client = await NestFactory.createApplicationContext(ClientModule.at([...etcd.endpoints], log), {
-    bufferLogs: true,
-  });
+  const client = await NestFactory.create(ClientModule.at([...etcd.endpoints], log), { bufferLogs: true });
   client.useLogger(client.get(ClogService));
+  await client.listen(0, '127.0.0.1');
   const coord = client.get(CoordService);
 
   await firstValueFrom(coord.status$);
@@ -136,6 +165,11 @@ export async function smoke(): Promise<void> {
   const greeter = client.get<ClientGrpc>('GREETER').getService<Greeter>('Greeter');
   const reply = await firstValueFrom(greeter.greet({ name: 'Ada' }));
   check('a call goes through coord:///greeter', reply.text === 'Hello Ada');
+
+  const response = await fetch(`${await client.getUrl()}/greet`, {
+    headers: { traceparent: `00-${TRACE}-b7ad6b7169203331-01` },
+  });
+  check('an HTTP request goes on as a gRPC call', (await response.text()) === 'Hello Grace');
 
   const counter = client.get(Counter);
   await Promise.all(Array.from({ length: 20 }, () => counter.increment('a')));
@@ -155,18 +189,6 @@ export async function smoke(): Promise<void> {
   await server.close();
   await etcd.stop();
 
-  const lines = readFileSync(log, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-  const greeting = lines.find((line) => line['msg'] === 'greeting');
-  check(
-    'a log line is JSON with service, namespace and fields',
-    greeting?.['service'] === 'greeter' && greeting['namespace'] === 'greeter' && greeting['name'] === 'Ada',
-  );
-  check(
-    'PinoLogger of nestjs-pino writes to the same place',
-    lines.some((line) => line['msg'] === 'a line of nestjs-pino'),
-  );
+  checkLines(readFileSync(log, 'utf8'));
   rmSync(folder, { recursive: true });
 }
