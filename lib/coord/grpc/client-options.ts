@@ -2,6 +2,7 @@ import type { ChannelOptions, Interceptor } from '@grpc/grpc-js';
 import { type GrpcOptions, Transport } from '@nestjs/microservices';
 import { ValidationError } from '../../errors/validation.error.js';
 import { withGrpcTrace } from '../../trace/grpc.options.js';
+import { begunAnswerInterceptor } from './begun-answer.interceptor.js';
 import {
   type CoordGrpcOptions,
   DEFAULT_CHANNEL_OPTIONS,
@@ -82,6 +83,7 @@ export function connection(
   // The config reaches the channel through the resolver: as an option it would part connections that could be shared.
   const { 'grpc.service_config': _serviceConfig, interceptors = [], ...own } = given;
   const timeout = resolveTimeout(options);
+  const repeat = begunAnswerInterceptor(binding.plan.serviceConfig);
   return {
     target,
     channelOptions: {
@@ -89,6 +91,7 @@ export function connection(
       ...own,
       interceptors: [
         ...(timeout === undefined ? [] : [deadlineInterceptor(timeout)]),
+        ...(repeat === undefined ? [] : [repeat]),
         ...(interceptors as readonly Interceptor[]),
       ],
       [PRIVATE_OPTION]: binding,
