@@ -121,8 +121,8 @@ export class PublishedKey {
   async shown(): Promise<void> {
     if (this.#seen !== undefined && this.#seen.revision >= this.#written) return;
     await new Promise<void>((resolve) => {
-      this.#onShown = resolve;
-      this.#deps.clock.after(SHOWN_LIMIT, resolve);
+      const cancel = this.#deps.clock.after(SHOWN_LIMIT, resolve);
+      this.#onShown = () => (cancel(), resolve());
     });
     this.#onShown = undefined;
   }

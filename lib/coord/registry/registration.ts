@@ -1,7 +1,7 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { onAbort } from '../etcd/on-abort.js';
-import { Backoff, pause } from '../etcd/backoff.js';
+import { Backoff } from '../etcd/backoff.js';
 import type { Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
@@ -42,11 +42,12 @@ export class Registration implements AsyncDisposable {
   readonly state$: Observable<RegistrationState>;
   readonly #deps: RegistrationDeps;
   readonly #state = new BehaviorSubject<RegistrationState>('lost');
-  readonly #ended = new AbortController();
   readonly #published: PublishedKey;
   readonly #repair = new Backoff({ first: 200, most: 5_000 });
   readonly #unsubscribe: (() => void)[] = [];
   #forgetSession: () => void = () => undefined;
+  #ended = false;
+  #cutPause: (() => void) | undefined;
   #lastRepair = -Infinity;
   #dirty = false;
   #working: Promise<void> | undefined;
@@ -100,7 +101,7 @@ export class Registration implements AsyncDisposable {
 
   /** Publishes `instance`, which has the same name and id, in place of what is published now. */
   async replace(instance: ServiceInstance, options: CallOptions = {}): Promise<void> {
-    if (this.#ended.signal.aborted) throw new ClosedError(`${this.#deps.key} is deregistered`);
+    if (this.#ended) throw new ClosedError(`${this.#deps.key} is deregistered`);
     this.#published.change(instance);
     const { session } = this.#published;
     await this.#put(session?.isAlive() ? session : await this.#deps.keeper.acquire(options), options);
@@ -109,7 +110,7 @@ export class Registration implements AsyncDisposable {
 
   /** Sets the drain mark: clients stop choosing this instance, calls already running go on. The key stays. */
   async drain(options: CallOptions = {}): Promise<void> {
-    if (this.#ended.signal.aborted) return;
+    if (this.#ended) return;
     await this.replace(draining(this.instance), options);
   }
 
@@ -140,8 +141,9 @@ export class Registration implements AsyncDisposable {
   }
 
   #end(): void {
-    if (this.#ended.signal.aborted) return;
-    this.#ended.abort();
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cutPause?.();
     this.#forgetSession();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#deps.handle.close();
@@ -174,11 +176,11 @@ export class Registration implements AsyncDisposable {
   }
 
   #onSessionLost(session: Session): void {
-    if (session === this.#published.session && !this.#ended.signal.aborted) this.#become('lost');
+    if (session === this.#published.session && !this.#ended) this.#become('lost');
   }
 
   #check(): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#ended) return;
     const damage = this.#published.inspect();
     if (damage === 'deleted') this.#become('lost');
     if (damage !== undefined) this.#mend(`its key was ${damage}`);
@@ -186,20 +188,20 @@ export class Registration implements AsyncDisposable {
 
   /** Puts the key back, one attempt at a time; what happens meanwhile leads to one more. */
   #mend(reason: string): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#ended) return;
     this.#dirty = true;
     this.#working ??= this.#work(reason).finally(() => (this.#working = undefined));
   }
 
   async #work(reason: string): Promise<void> {
     const { clock, logger, key } = this.#deps;
-    while (this.#dirty && !this.#ended.signal.aborted) {
+    while (this.#dirty && !this.#ended) {
       this.#dirty = false;
       if (clock.now() - this.#lastRepair > 10_000) this.#repair.reset();
-      else await pause(clock, this.#repair.next(), this.#ended.signal);
+      else await this.#untilEnded(this.#repair.next());
       const { session } = this.#published;
       // Without a live session there is nothing to hang the key on: the next session calls again.
-      if (this.#ended.signal.aborted || session === undefined || !session.isAlive()) return;
+      if (this.#ended || session === undefined || !session.isAlive()) return;
       this.#lastRepair = clock.now();
       try {
         await this.#put(session, {});
@@ -215,8 +217,17 @@ export class Registration implements AsyncDisposable {
     }
   }
 
+  /** Waits `delay` ms, or less if the registration ends. */
+  async #untilEnded(delay: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#deps.clock.after(delay, resolve);
+      this.#cutPause = () => (cancel(), resolve());
+    });
+    this.#cutPause = undefined;
+  }
+
   #after(delay: number): Promise<void> {
-    return pause(this.#deps.clock, delay, new AbortController().signal);
+    return new Promise((resolve) => void this.#deps.clock.after(delay, resolve));
   }
 
   #become(state: RegistrationState): void {
@@ -225,7 +236,7 @@ export class Registration implements AsyncDisposable {
 
   async #put(session: Session, options: CallOptions): Promise<void> {
     await this.#published.put(session, options);
-    if (!this.#ended.signal.aborted && session.isAlive()) this.#become('registered');
+    if (!this.#ended && session.isAlive()) this.#become('registered');
     this.#check();
   }
 }
