@@ -9,6 +9,7 @@ import { CoordService } from '../../dist/esm/index.js';
 import { EtcdProcess } from '../../dist/esm/testing/index.js';
 import { buildGo } from '../support/go.mjs';
 import { interleave, median, quantile } from '../support/rounds.mjs';
+import { BareCalls } from './bare-calls.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,9 +28,13 @@ const raw = new Etcd3({ hosts: endpoint });
 const source = new URL('locks.go', import.meta.url).pathname;
 const go = buildGo(source);
 await go?.ask('connect', endpoint);
+const bare = await BareCalls.connect(endpoint);
 
 const ours = async (name) => (await coord.lock.acquire(name)).release();
 const etcd3 = async (name) => (await raw.lock(name).ttl(30).acquire()).release();
+const floor = (name) => bare.cycle(name);
+/** Until V8 has compiled what runs often, a cycle takes two to four times as long. */
+const WARM = 3_000;
 
 /** The median cycle in microseconds, one after the other. */
 const sequential = (cycle, prefix, cycles) => async () => {
@@ -54,18 +59,27 @@ const parallel = (cycle, prefix, tasks, cycles) => async () => {
 };
 
 if (wanted('sequential')) {
-  await interleave(
-    { name: 'one lock after the other, p50', unit: 'µs', rounds, warmup: 2 },
+  await sequential(etcd3, 'etcd3', 1_000)();
+  await sequential(floor, 'bare', WARM)();
+  await sequential(ours, 'ours', WARM)();
+  const result = await interleave(
+    { name: 'one lock after the other, p50', unit: 'µs', rounds },
     {
       "etcd3's Lock": sequential(etcd3, 'etcd3', 300),
       ...(go && { 'Go, shared session': async () => (await go.ask('sequential', 300)).p50 }),
+      'bare grpc-js, the same two transactions': sequential(floor, 'bare', 300),
       ours: sequential(ours, 'ours', 300),
     },
   );
+  const [theirs, least] = ['Go, shared session', 'bare grpc-js, the same two transactions'];
+  const to = (a, b) => (result[a].ratio / result[b].ratio).toFixed(2);
+  if (go) console.log(`  to Go: ours ${to('ours', theirs)}, bare grpc-js ${to(least, theirs)}`);
+  console.log(`  ours to bare grpc-js: ${to('ours', least)}`);
 }
 
 if (wanted('parallel')) {
   const tasks = 64;
+  await parallel(ours, 'ours', tasks, 200)();
   const result = await interleave(
     { name: '64 tasks on distinct keys', unit: 'cycles/s', rounds, warmup: 2 },
     {
@@ -113,7 +127,9 @@ if (wanted('contended')) {
   );
   const gos = go ? Array.from({ length: 4 }, () => contender(go.program, [])) : [];
   await Promise.all([...nodes, ...gos].map((each) => each.ask('connect', endpoint)));
-  await contended(nodes, 'warm-up', 3_000);
+  await Promise.all(nodes.map((each, index) => each.ask('warm-up', index, 2_000)));
+  await contended(nodes, 'warm-up', 5_000);
+  if (go) await contended(gos, '/locks/go-warm-up', 1_000);
   const figures = [];
   for (let round = 0; round < rounds; round++) {
     figures.push({
@@ -162,28 +178,39 @@ if (wanted('held')) {
 
 if (wanted('hot')) {
   const cycles = 100_000;
-  const times = new Float64Array(cycles);
-  let first = 0;
-  const warmup = 3_000;
-  for (let i = -warmup; i < cycles; i++) {
-    if (i === 1_000) {
-      globalThis.gc?.();
-      first = process.memoryUsage().heapUsed;
-    }
+  const thousand = 1_000;
+  const timed = async (name) => {
     const started = performance.now();
-    await ours('hot');
-    if (i >= 0) times[i] = (performance.now() - started) * 1000;
-  }
+    await ours(name);
+    return (performance.now() - started) * 1000;
+  };
+  /** A thousand of the hot name, each beside one of a name that nobody has used before. */
+  const measure = async (fresh) => {
+    const [hot, control] = [[], []];
+    for (let i = 0; i < thousand; i++) {
+      hot.push(await timed('hot'));
+      control.push(await timed(fresh));
+    }
+    return { hot: median(hot), control: median(control) };
+  };
+  for (let i = 0; i < WARM; i++) await ours('warm-up');
   globalThis.gc?.();
-  const growth = (process.memoryUsage().heapUsed - first) / 1e6;
-  const [start, end] = [median(times.slice(0, 1_000)), median(times.slice(-1_000))];
+  const before = process.memoryUsage().heapUsed;
+  const first = await measure('fresh-1');
+  for (let i = 2 * thousand; i < cycles; i++) await ours('hot');
+  const last = await measure('fresh-2');
+  globalThis.gc?.();
+  const growth = (process.memoryUsage().heapUsed - before) / 1e6;
   console.log(
-    `\n100,000 acquisitions of one name: p50 of the first thousand ${Math.round(start)} µs, of the last ${Math.round(end)} µs ` +
-      `(${(end / start).toFixed(2)}); heap grew by ${growth.toFixed(1)} MB`,
+    `\n100,000 acquisitions of one name: p50 of the first thousand ${Math.round(first.hot)} µs, of the last ` +
+      `${Math.round(last.hot)} µs (${(last.hot / first.hot).toFixed(2)}); beside a fresh name ` +
+      `${(first.hot / first.control).toFixed(2)} at first, ${(last.hot / last.control).toFixed(2)} at last; ` +
+      `heap grew by ${growth.toFixed(1)} MB`,
   );
 }
 
 go?.close();
+bare.close();
 raw.close();
 await coord.close();
 await etcd.stop();
