@@ -48,6 +48,11 @@ export class CommitBatch {
     return this.entries.length + 1 >= MAX_OPERATIONS || this.entries[0]?.alone === true;
   }
 
+  /** Whether nobody here minds what is sent meanwhile. */
+  get unordered(): boolean {
+    return this.entries.every(({ unordered }) => unordered);
+  }
+
   get idempotent(): boolean {
     return this.entries[0]!.idempotent;
   }

@@ -9,6 +9,11 @@ import type { Session } from './session.js';
 export interface CommitOptions extends WriteOptions {
   /** The write is sent only while this session is provably alive; else it rejects with `SessionLostError`, unsent. */
   readonly session?: Session;
+  /**
+   * The caller waits for each write before the next that depends on it: this one may overtake, and be overtaken by, any
+   * that does not touch the same keys. @default false: in the order of the calls
+   */
+  readonly unordered?: boolean;
 }
 
 interface Caller {
@@ -24,6 +29,7 @@ export class CommitEntry {
   /** When its time is over, on the monotonic clock. */
   readonly end: number;
   readonly idempotent: boolean;
+  readonly unordered: boolean;
   /** Rides with nobody: its batch was refused, and it may be the reason. */
   alone = false;
   readonly #session: Session | undefined;
@@ -35,10 +41,11 @@ export class CommitEntry {
 
   constructor(
     readonly txn: Txn,
-    { signal, session, idempotent = false }: CommitOptions,
+    { signal, session, idempotent = false, unordered = false }: CommitOptions,
     { clock, timeout, ...caller }: Caller & { readonly clock: Clock; readonly timeout: number },
   ) {
     this.idempotent = idempotent;
+    this.unordered = unordered;
     this.end = clock.now() + timeout;
     this.#session = session;
     this.#caller = caller;

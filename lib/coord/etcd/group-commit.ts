@@ -10,7 +10,7 @@ import type { Txn, TxnResult } from './kv.js';
 
 export type { CommitOptions } from './commit-entry.js';
 
-/** Batches on their way at a time. A second one keeps etcd busy and lets a release overtake; more would be smaller ones. */
+/** Batches on their way at a time: a second one lets who releases a lock overtake who asks for one. */
 const IN_FLIGHT = 2;
 /** How many writes that must wait are looked past for one that need not. */
 const LOOK_AHEAD = 64;
@@ -23,9 +23,9 @@ type Send = (request: () => ITxnRequest, options: WriteOptions) => Promise<ITxnR
  * their way gathers, so that an idle writer waits for nobody and a busy process pays one round trip for up to 127 writes.
  * (D. DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984.)
  *
- * Order is first come, first served among all that touch one another; only independent transactions ride together, are
- * on their way at the same time or overtake ({@link Footprint}). What etcd refuses as a whole is sent again one by one,
- * so that nobody fails for a neighbour.
+ * Order is first come, first served, but for those who said `unordered`: those are on their way at the same time, and
+ * overtake, where nothing touches the same keys. Only independent transactions ride together ({@link Footprint}). What
+ * etcd refuses as a whole is sent again one by one, so that nobody fails for a neighbour.
  */
 export class GroupCommit {
   readonly #send: Send;
@@ -78,19 +78,23 @@ export class GroupCommit {
     }
   }
 
-  /** As many from the queue as may ride together now; nobody overtakes one that touches the same. */
+  /** As many from the queue as may ride together now. */
   #take(): CommitBatch {
     const batch = new CommitBatch();
     const passed: CommitEntry[] = [];
     let blocked: Footprint | undefined;
+    let inOrder = [...this.#inFlight].every(({ unordered }) => unordered);
     let taken = 0;
     for (const entry of this.#queue) {
       if (batch.full || passed.length >= LOOK_AHEAD) break;
       taken++;
       if (!entry.isSendable()) continue;
-      if ((blocked?.admits(entry.txn) ?? true) && this.#isFree(entry.txn) && batch.take(entry)) continue;
+      const { txn, unordered } = entry;
+      const free = (unordered || inOrder) && (blocked?.admits(txn) ?? true) && this.#isFree(txn);
+      if (free && batch.take(entry)) continue;
+      inOrder &&= unordered;
       blocked ??= new Footprint();
-      blocked.add(entry.txn);
+      blocked.add(txn);
       passed.push(entry);
     }
     this.#queue.splice(0, taken, ...passed);

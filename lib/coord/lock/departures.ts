@@ -10,7 +10,7 @@ import { leaveTxn, lingerTxn, withdrawTxn } from './queue-txn.js';
 
 /** How long a release waits for etcd before it goes on behind the scenes, in ms. */
 const ATTEMPT = 2_000;
-const LAST_TRY = { timeout: ATTEMPT, idempotent: true };
+const LAST_TRY = { timeout: ATTEMPT, idempotent: true, unordered: true };
 
 interface DeparturesDeps {
   readonly client: EtcdClient;
@@ -137,7 +137,7 @@ export class Departures {
   }
 
   #commit(place: Place, txns: readonly Txn[], idempotent: boolean): Promise<readonly TxnResult[]> {
-    const options = { session: place.session, timeout: ATTEMPT, idempotent };
+    const options = { session: place.session, timeout: ATTEMPT, idempotent, unordered: true };
     return Promise.all(txns.map((txn) => this.#deps.client.commit(txn, options)));
   }
 }

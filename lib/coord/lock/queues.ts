@@ -187,7 +187,7 @@ export class Queues {
     const withdrawn = this.#layout.withdrawn(session.leaseId, place.attempt);
     try {
       const { succeeded, revision, results } = await deadline.call(ATTEMPT, (call) =>
-        this.#client.commit(build(place, withdrawn), { ...call, session }),
+        this.#client.commit(build(place, withdrawn), { ...call, session, unordered: true }),
       );
       return succeeded ? { revision, heads: results.slice(keys.length) } : undefined;
     } catch (error) {
@@ -197,7 +197,12 @@ export class Queues {
     }
     try {
       const { succeeded, results } = await deadline.call(2 * ATTEMPT, (call) =>
-        this.#client.commit(resolveTxn(place, withdrawn), { ...call, session, idempotent: true }),
+        this.#client.commit(resolveTxn(place, withdrawn), {
+          ...call,
+          session,
+          idempotent: true,
+          unordered: true,
+        }),
       );
       const [own, ...heads] = results;
       return succeeded ? { revision: own!.kvs[0]!.createRevision, heads } : undefined;

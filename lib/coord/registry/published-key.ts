@@ -71,7 +71,7 @@ export class PublishedKey {
     try {
       const { revision } = await client.commit(
         { success: [{ put }] },
-        { ...options, idempotent: true, session },
+        { ...options, idempotent: true, unordered: true, session },
       );
       this.#written = revision;
       this.#session = session;
@@ -90,7 +90,7 @@ export class PublishedKey {
     if (lease === undefined) return;
     const compare = [{ key, target: 'lease', value: lease }] as const;
     const value = encodeInstance(draining(this.#instance));
-    const guarded = { ...options, idempotent: true };
+    const guarded = { ...options, idempotent: true, unordered: true };
     if (this.#session?.isAlive()) {
       await client.commit({ compare, success: [{ put: { key, value, lease } }] }, guarded);
     }

@@ -75,34 +75,30 @@ describe('group commit', () => {
     ]);
   });
 
-  /** Fills both places on the way to etcd; what is committed afterwards waits. */
-  const busy = async (...writes: readonly Txn[]) => {
-    const results = [];
-    for (const write of writes.length > 0 ? writes : [put('x'), put('y')]) {
-      results.push(group.commit(write));
-      await settled();
-    }
-    return results;
-  };
-
-  it('gathers while two batches are on their way, and keeps the order', async () => {
-    const results = await busy();
-    results.push(group.commit(put('b')), group.commit(put('c')));
+  it('gathers while a batch is on its way, and keeps the order', async () => {
+    const results = [group.commit(put('a'))];
     await settled();
-    expect(batches()).toEqual([['x'], ['y']]);
-    sent[1]!.answer();
+    results.push(group.commit(put('b')), group.commit(put('c'), { unordered: true }), group.commit(put('d')));
     await settled();
-    expect(batches()).toEqual([['x'], ['y'], ['b', 'c']]);
+    expect(batches()).toEqual([['a'], ['c']]);
     sent[0]!.answer();
+    await settled();
+    expect(batches()).toEqual([['a'], ['c'], ['b', 'd']]);
+    sent[1]!.answer();
     sent[2]!.answer();
     await Promise.all(results);
   });
 
-  it('holds back what touches a batch on its way, and all that touches that; the others overtake', async () => {
+  it('lets those overtake who need no order, but for those that touch the same', async () => {
+    const unordered = { unordered: true };
     const both: Txn = { success: [...put('a').success, ...put('b').success] };
-    const results = [group.commit(put('a'))];
+    const results = [group.commit(put('a'), unordered)];
     await settled();
-    results.push(group.commit(both), group.commit(put('b')), group.commit(put('c')));
+    results.push(
+      group.commit(both, unordered),
+      group.commit(put('b'), unordered),
+      group.commit(put('c'), unordered),
+    );
     await settled();
     expect(batches()).toEqual([['a'], ['c']]);
     sent[0]!.answer();
@@ -113,6 +109,21 @@ describe('group commit', () => {
     await settled();
     expect(batches().slice(3)).toEqual([['b']]);
     sent[3]!.answer();
+    await Promise.all(results);
+  });
+
+  it('has two batches on their way at most', async () => {
+    const results = [];
+    for (const key of ['a', 'b', 'c', 'd']) {
+      results.push(group.commit(put(key), { unordered: true }));
+      await settled();
+    }
+    expect(batches()).toEqual([['a'], ['b']]);
+    sent[1]!.answer();
+    await settled();
+    expect(batches()).toEqual([['a'], ['b'], ['c', 'd']]);
+    sent[0]!.answer();
+    sent[2]!.answer();
     await Promise.all(results);
   });
 
@@ -167,8 +178,11 @@ describe('group commit', () => {
   it('splits at 128 operations', async () => {
     const results = Array.from({ length: 200 }, (_, index) => group.commit(put(String(index))));
     await settled();
-    expect(sent.map(({ keys }) => keys.length)).toEqual([127, 73]);
-    for (const { answer } of sent) answer();
+    expect(sent[0]!.keys).toHaveLength(127);
+    sent[0]!.answer();
+    await settled();
+    expect(sent[1]!.keys).toHaveLength(73);
+    sent[1]!.answer();
     await Promise.all(results);
   });
 
@@ -176,8 +190,10 @@ describe('group commit', () => {
     const large = Buffer.alloc(600 * 1024);
     const results = ['a', 'b', 'c'].map((key) => group.commit(put(key, large)));
     await settled();
-    expect(batches()).toEqual([['a', 'b'], ['c']]);
-    for (const { answer } of sent) answer();
+    expect(batches()).toEqual([['a', 'b']]);
+    sent[0]!.answer();
+    await settled();
+    sent[1]!.answer();
     await Promise.all(results);
   });
 
