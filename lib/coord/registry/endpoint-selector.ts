@@ -1,6 +1,7 @@
 import { highest } from './balancing/highest.js';
 import { Subset } from './balancing/subset.js';
 import { addressOf, isDraining, weightOf, zoneOf } from './instance-traits.js';
+import type { InstanceChange } from './loss-guard.js';
 import type { ServiceInstance } from './service-instance.js';
 
 export interface EndpointSelectorOptions {
@@ -35,14 +36,25 @@ interface Facts {
 /** So many instances with one address are put up with before a subset is drawn the slow way. */
 const TWINS = 8;
 
+/** A selection, and what would have to happen to change it. */
+interface Drawn {
+  readonly instances: readonly ServiceInstance[];
+  readonly ids: ReadonlySet<string>;
+  /** In a plain selection an instance that scores less changes nothing. */
+  readonly lowest: number;
+  /** The best of more than enough who serve, by nothing but their scores. */
+  readonly plain: boolean;
+}
+
 /**
  * Whom one client connects to: those that pass its filter and want calls, the draining ones only if there is nobody else,
  * one for each address, and of these a subset if it asked for one.
  */
 export class EndpointSelector {
   readonly #options: EndpointSelectorOptions;
-  readonly #facts = new WeakMap<ServiceInstance, Facts>();
+  readonly #facts = new Map<string, Facts>();
   readonly #subset: Subset;
+  #drawn: Drawn | undefined;
   #filterThrew = false;
 
   constructor(options: EndpointSelectorOptions) {
@@ -50,18 +62,14 @@ export class EndpointSelector {
     this.#subset = new Subset(options.client);
   }
 
-  select(roster: Members): readonly ServiceInstance[] {
-    const passed: Facts[] = [];
-    let serving = 0;
-    for (const instance of roster.members.values()) {
-      const facts = this.#factsOf(instance);
-      if (facts.refused !== undefined) continue;
-      passed.push(facts);
-      if (!facts.draining) serving++;
-    }
-    const mixed = serving > 0 && serving < passed.length;
-    const wanted = mixed ? passed.filter(({ draining }) => !draining) : passed;
-    return this.#draw(wanted, roster).map(({ instance }) => instance);
+  /**
+   * @param changes all that happened to the members since the selection before: of ten thousand instances, one that comes
+   * or goes outside a subset then costs nothing. Without, everybody is looked at.
+   */
+  select(roster: Members, changes?: readonly InstanceChange[]): readonly ServiceInstance[] {
+    const touched = changes === undefined ? this.#readAll(roster) : this.#read(changes);
+    if (this.#drawn === undefined || touched) this.#drawn = this.#draw(roster);
+    return this.#drawn.instances;
   }
 
   /** Why each member is or is not among the selected. */
@@ -83,20 +91,43 @@ export class EndpointSelector {
       : `it is not in the client's subset of ${subsetSize}, or another instance has its address`;
   }
 
-  #factsOf(instance: ServiceInstance): Facts {
-    let facts = this.#facts.get(instance);
-    if (facts === undefined) {
-      const address = addressOf(instance);
-      facts = {
-        instance,
-        address,
-        refused: this.#whyRefused(instance),
-        draining: isDraining(instance),
-        score: this.#subset.score(address),
-        near: zoneOf(instance) === this.#options.zone,
-      };
-      this.#facts.set(instance, facts);
+  /** Takes everybody. Returns whether the selection has to be drawn again. */
+  #readAll({ members }: Members): boolean {
+    for (const id of this.#facts.keys()) if (!members.has(id)) this.#facts.delete(id);
+    for (const instance of members.values()) this.#factsOf(instance);
+    return true;
+  }
+
+  /** Takes what changed. Returns whether the selection has to be drawn again. */
+  #read(changes: readonly InstanceChange[]): boolean {
+    let touched = this.#drawn?.plain !== true;
+    for (const { id, current } of changes) {
+      if (current === undefined) this.#facts.delete(id);
+      const facts = current === undefined ? undefined : this.#factsOf(current);
+      touched ||= this.#matters(id, facts);
     }
+    return touched;
+  }
+
+  #matters(id: string, facts: Facts | undefined): boolean {
+    if (this.#drawn === undefined || this.#drawn.ids.has(id)) return true;
+    if (facts === undefined || facts.refused !== undefined || facts.draining) return false;
+    return facts.score >= this.#drawn.lowest;
+  }
+
+  #factsOf(instance: ServiceInstance): Facts {
+    const known = this.#facts.get(instance.id);
+    if (known?.instance === instance) return known;
+    const address = addressOf(instance);
+    const facts = {
+      instance,
+      address,
+      refused: this.#whyRefused(instance),
+      draining: isDraining(instance),
+      score: this.#subset.score(address),
+      near: zoneOf(instance) === this.#options.zone,
+    };
+    this.#facts.set(instance.id, facts);
     return facts;
   }
 
@@ -112,7 +143,27 @@ export class EndpointSelector {
     }
   }
 
-  #draw(wanted: readonly Facts[], roster: Members): readonly Facts[] {
+  #draw(roster: Members): Drawn {
+    const passed: Facts[] = [];
+    let serving = 0;
+    for (const facts of this.#facts.values()) {
+      if (facts.refused !== undefined) continue;
+      passed.push(facts);
+      if (!facts.draining) serving++;
+    }
+    const mixed = serving > 0 && serving < passed.length;
+    const wanted = mixed ? passed.filter(({ draining }) => !draining) : passed;
+    const { subsetSize = Infinity, zone } = this.#options;
+    const drawn = this.#choose(wanted, roster);
+    return {
+      instances: drawn.map(({ instance }) => instance),
+      ids: new Set(drawn.map(({ instance }) => instance.id)),
+      lowest: Math.min(...drawn.map(scoreOf)),
+      plain: serving > subsetSize + TWINS && zone === undefined,
+    };
+  }
+
+  #choose(wanted: readonly Facts[], roster: Members): readonly Facts[] {
     const { zone, ranked = false, subsetSize = Infinity } = this.#options;
     if (wanted.length <= subsetSize) {
       const all = onePerAddress(wanted, roster);

@@ -106,7 +106,12 @@ export class LossGuard {
       }
       this.#holding = this.#mustHold();
     }
-    return [...touched].flatMap((id) => this.#update(id));
+    const changes: InstanceChange[] = [];
+    for (const id of touched) {
+      const change = this.#update(id);
+      if (change !== undefined) changes.push(change);
+    }
+    return changes;
   }
 
   #mustHold(): boolean {
@@ -114,13 +119,13 @@ export class LossGuard {
     return this.#suspects.size > 0 && this.#present.size < Math.max(1, this.#share * lastGood);
   }
 
-  #update(id: string): InstanceChange[] {
+  #update(id: string): InstanceChange | undefined {
     const previous = this.#members.get(id);
     const suspect = this.#holding ? this.#suspects.get(id)?.instance : undefined;
     const current = this.#present.get(id) ?? suspect;
-    if (previous === current) return [];
+    if (previous === current) return undefined;
     if (current === undefined) this.#members.delete(id);
     else this.#members.set(id, current);
-    return [{ id, previous, current }];
+    return { id, previous, current };
   }
 }

@@ -33,7 +33,7 @@ export class Roster {
   readonly #directory: ServiceDirectory;
   readonly #guard: LossGuard;
   readonly #deps: RosterDeps;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
   readonly #unsubscribe: () => void;
   #cancelGrace: (() => void) | undefined;
   #cancelSave: (() => void) | undefined;
@@ -71,15 +71,19 @@ export class Roster {
     return this.#guard.isPresent(id);
   }
 
-  /** Calls `listener` after each change of the members. Returns the unsubscribing function. */
-  subscribe(listener: () => void): () => void {
+  /**
+   * Calls `listener` after each change of the members, or of what is known of them, with what changed. Returns the
+   * unsubscribing function.
+   */
+  subscribe(listener: (changes: readonly InstanceChange[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** Nobody answers at this instance. If etcd does not list it either, it is gone. */
   confirmLost(id: string): void {
-    if (this.#guard.confirmLost(id).length > 0) this.#changed();
+    const changes = this.#guard.confirmLost(id);
+    if (changes.length > 0) this.#changed(changes);
   }
 
   close(): void {
@@ -98,10 +102,10 @@ export class Roster {
     this.#cancelGrace?.();
     this.#cancelGrace = undefined;
     const held = this.#guard.holding;
-    this.#guard.apply(changes);
+    const moved = this.#guard.apply(changes);
     if (this.#guard.holding !== held) this.#logHolding();
     this.#trySuspects();
-    this.#changed();
+    this.#changed(moved);
     if (this.#deps.store && changes.length > 0 && !this.#guard.holding) {
       this.#cancelSave ??= this.#deps.clock.after(SAVE_DELAY, () => void this.#save());
     }
@@ -145,13 +149,13 @@ export class Roster {
     const instances = await this.#deps.store?.load();
     if (this.#closed || this.#directory.synced || instances === undefined) return;
     this.#fromSnapshot = true;
-    this.#guard.seed(instances);
+    const changes = this.#guard.seed(instances);
     this.#trySuspects();
     this.#deps.logger.warn('etcd has not answered: instances of an earlier run are used', {
       service: this.#directory.name,
       instances: instances.length,
     });
-    this.#changed();
+    this.#changed(changes);
   }
 
   async #save(): Promise<void> {
@@ -160,11 +164,11 @@ export class Roster {
     if (instances.length > 0) await this.#deps.store?.save(instances);
   }
 
-  #changed(): void {
+  #changed(changes: readonly InstanceChange[]): void {
     if (this.#closed) return;
     for (const listener of this.#listeners) {
       try {
-        listener();
+        listener(changes);
       } catch (error) {
         this.#deps.logger.error('a listener of the roster threw', {
           service: this.#directory.name,

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../etcd/clock.js';
 import { ClosedError } from '../../errors/closed.error.js';
 import { EndpointSnapshot } from './endpoint-snapshot.js';
 import { serviceRange } from './instance-key.js';
+import { PART_SIZE } from './list-part.js';
 import { Roster } from './roster.js';
 import { ServiceDirectory } from './service-directory.js';
 
@@ -68,7 +69,12 @@ export class ServiceDirectories {
   #start(name: string): Opened {
     const { client, prefixes, logger, snapshot } = this.#context;
     const range = serviceRange(prefixes.services, name);
-    const directory = new ServiceDirectory(name, range.key, client.mirror(range), logger);
+    const directory = new ServiceDirectory(
+      name,
+      range.key,
+      client.mirror(range, { pageSize: PART_SIZE }),
+      logger,
+    );
     const store = snapshot && new EndpointSnapshot(snapshot, name, logger);
     const roster = new Roster(directory, { clock: this.#clock, logger, ...(store && { store }) });
     const opened: Opened = { directory, roster, users: 0, cancelLinger: undefined };

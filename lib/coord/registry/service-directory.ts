@@ -3,7 +3,8 @@ import type { CallOptions } from '../etcd/etcd.options.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { Mirror, MirrorChange } from '../etcd/mirror.js';
 import type { KeyValue } from '../etcd/kv.js';
-import { decodeInstance } from './instance-record.js';
+import { type ListPart, partsOf } from './list-part.js';
+import { InstanceReader } from './instance-reader.js';
 import { isDraining } from './instance-traits.js';
 import type { InstanceChange } from './loss-guard.js';
 import type { ServiceInstance } from './service-instance.js';
@@ -30,27 +31,25 @@ export interface KeySighting {
 export class ServiceDirectory {
   readonly name: string;
   readonly mirror: Mirror;
-  readonly #keyPrefix: string;
+  readonly #reader: InstanceReader;
   readonly #logger: CoordLogger;
+  readonly #parts: ListPart[] = [];
   readonly #instances = new Map<string, ServiceInstance>();
-  readonly #unreadable = new Set<string>();
   readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
   readonly #keyListeners = new Map<string, (sighting: KeySighting) => void>();
   #serving: readonly ServiceInstance[] | undefined;
   #synced = false;
+  #onRead: (() => void)[] = [];
 
   /** @param keyPrefix the part of the keys before the id: `/services/{name}/` */
   constructor(name: string, keyPrefix: string, mirror: Mirror, logger: CoordLogger) {
     this.name = name;
     this.mirror = mirror;
-    this.#keyPrefix = keyPrefix;
+    this.#reader = new InstanceReader(name, keyPrefix, logger);
     this.#logger = logger;
-    mirror.subscribe((change) => this.#apply(change));
+    mirror.subscribe((change) => this.#take(change));
     // A service without a key is a list without a change: the mirror's readiness tells that it was read.
-    mirror.ready({ timeout: Infinity }).then(
-      () => this.#sync(),
-      () => undefined, // closed: nobody listens any more
-    );
+    this.ready({ timeout: Infinity }).catch(() => undefined); // closed: nobody listens any more
   }
 
   /** Whether etcd's list has been read. Before that {@link instances} is empty and means nothing. */
@@ -74,6 +73,7 @@ export class ServiceDirectory {
   /** Resolves once etcd's list has been read. Rejects with `CoordUnavailableError` when the budget ends before. */
   async ready(options?: CallOptions): Promise<void> {
     await this.mirror.ready(options);
+    if (this.#parts.length > 0) await new Promise<void>((resolve) => this.#onRead.push(resolve));
     this.#sync();
   }
 
@@ -123,56 +123,50 @@ export class ServiceDirectory {
     this.#notify([]);
   }
 
-  #apply({ changes, revision, cause }: MirrorChange): void {
-    this.#tellOwners(changes, revision, cause);
+  #take(change: MirrorChange): void {
+    const idle = this.#parts.length === 0;
+    this.#parts.push(...partsOf(change));
+    if (idle) this.#applyNext();
+  }
+
+  /** What a watch brings is applied at once; a long list part by part, and what comes meanwhile after it. */
+  #applyNext(): void {
+    const part = this.#parts[0];
+    if (part === undefined) return;
+    this.#apply(part);
+    this.#parts.shift();
+    if (this.#parts.length > 0) return void setImmediate(() => this.#applyNext());
+    for (const resolve of this.#onRead.splice(0)) resolve();
+  }
+
+  #apply({ changes, revision, cause, last }: ListPart): void {
     const seen: InstanceChange[] = [];
     for (const { key, current: keyValue } of changes) {
-      const id = key.slice(this.#keyPrefix.length);
+      const id = this.#reader.idOf(key);
       const previous = this.#instances.get(id);
-      const current = keyValue === undefined ? this.#forget(key) : this.#read(key, id, keyValue, revision);
+      const current = keyValue === undefined ? undefined : this.#reader.read(key, keyValue, revision);
+      if (keyValue === undefined) this.#reader.forget(key);
       if (previous === undefined && current === undefined) continue;
       if (current === undefined) this.#instances.delete(id);
       else this.#instances.set(id, current);
       if (!isSameToUsers(previous, current)) this.#serving = undefined;
       seen.push({ id, previous, current });
     }
-    this.#synced = true;
+    if (last) this.#synced = true;
+    this.#tellOwners({ changes, revision, cause, last });
     this.#notify(seen);
   }
 
-  #tellOwners(changes: MirrorChange['changes'], revision: bigint, cause: MirrorChange['cause']): void {
+  #tellOwners({ changes, revision, cause, last }: ListPart): void {
     if (this.#keyListeners.size === 0) return;
-    const told = new Set<string>();
     for (const { key, current } of changes) {
-      told.add(key);
       this.#keyListeners.get(key)?.({ current, revision, relisted: cause === 'relist' });
     }
-    if (cause !== 'list') return;
+    if (cause !== 'list' || !last) return;
     for (const [key, listener] of this.#keyListeners) {
-      if (!told.has(key)) listener({ current: undefined, revision, relisted: false });
+      if (this.#instances.has(this.#reader.idOf(key)) || this.#reader.skips(key)) continue;
+      listener({ current: undefined, revision, relisted: false });
     }
-  }
-
-  #read(key: string, id: string, { value }: KeyValue, revision: bigint): ServiceInstance | undefined {
-    try {
-      const instance = decodeInstance(this.name, id, value);
-      this.#unreadable.delete(key);
-      return instance;
-    } catch (error) {
-      if (!this.#unreadable.has(key)) {
-        this.#unreadable.add(key);
-        this.#logger.warn('instance skipped: its record cannot be read', {
-          key,
-          reason: (error as Error).message,
-          revision,
-        });
-      }
-      return undefined;
-    }
-  }
-
-  #forget(key: string): undefined {
-    this.#unreadable.delete(key);
   }
 
   #notify(changes: readonly InstanceChange[]): void {

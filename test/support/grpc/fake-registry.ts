@@ -1,6 +1,7 @@
 import type { ChannelView } from '../../../lib/coord/grpc/channel-view.js';
 import { type LiveRegistry, announceRegistry } from '../../../lib/coord/grpc/registry-table.js';
 import type { DirectoryHandle } from '../../../lib/coord/registry/service-directories.js';
+import type { InstanceChange } from '../../../lib/coord/registry/loss-guard.js';
 import type { ServiceInstance } from '../../../lib/coord/registry/service-instance.js';
 import { type LogLine, collectLog } from '../open-client.js';
 
@@ -13,7 +14,8 @@ export class FakeRegistry implements LiveRegistry {
   readonly members = new Map<string, ServiceInstance>();
   readonly confirmed: string[] = [];
   readonly channels = new Set<ChannelView>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
+  #told: ReadonlyMap<string, ServiceInstance> = new Map();
   readonly #withdraw: () => void;
   /** How often a directory was opened, and how many are open. */
   opened = 0;
@@ -35,7 +37,7 @@ export class FakeRegistry implements LiveRegistry {
     this.inUse++;
     const roster = {
       members: this.members,
-      subscribe: (listener: () => void) => {
+      subscribe: (listener: (changes: readonly InstanceChange[]) => void) => {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
       },
@@ -64,7 +66,12 @@ export class FakeRegistry implements LiveRegistry {
   }
 
   tell(): void {
-    for (const listener of this.#listeners) listener();
+    const before = this.#told;
+    this.#told = new Map(this.members);
+    const changes = [...new Set([...before.keys(), ...this.members.keys()])]
+      .map((id) => ({ id, previous: before.get(id), current: this.members.get(id) }))
+      .filter(({ previous, current }) => previous !== current);
+    for (const listener of this.#listeners) listener(changes);
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import {
   EndpointSelector,
   type EndpointSelectorOptions,
 } from '../../../lib/coord/registry/endpoint-selector.js';
+import type { InstanceChange } from '../../../lib/coord/registry/loss-guard.js';
 import { localAddress } from '../../../lib/coord/registry/local-address.js';
 import type { ServiceInstance } from '../../../lib/coord/registry/service-instance.js';
 
@@ -92,6 +93,78 @@ describe('whom a client connects to', () => {
     );
     expect(firsts.size).toBeGreaterThan(5);
     expect(select(all, { ranked: true })).toHaveLength(10);
+  });
+});
+
+describe('a selection that is told what changed', () => {
+  /** A small generator with a seed: a failure can be run again. */
+  const dice = (seed: number) => (): number => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+    return seed / 2 ** 32;
+  };
+
+  it.each([
+    ['a subset', { subsetSize: 5 }],
+    ['a subset that prefers a zone', { subsetSize: 5, zone: 'b' }],
+    ['a filter and a subset', { subsetSize: 5, filter: ({ id }: ServiceInstance) => !id.endsWith('7') }],
+    ['everybody', {}],
+  ])('is the same as one drawn anew: %s', (_, options) => {
+    const random = dice(7);
+    const members = new Map<string, ServiceInstance>();
+    const roster = { members, isPresent: () => true };
+    const make = (): EndpointSelector =>
+      new EndpointSelector({
+        client: 'me',
+        filter: undefined,
+        zone: undefined,
+        subsetSize: undefined,
+        onFilterError: () => undefined,
+        ...options,
+      });
+    const told = make();
+    let changes: InstanceChange[] | undefined;
+    for (let turn = 0; turn < 1_500; turn++) {
+      const id = `i${Math.floor(random() * 60)}`;
+      const previous = members.get(id);
+      const draw = random();
+      const metadata = {
+        ...(draw < 0.2 && { state: 'draining' }),
+        ...(draw > 0.95 && { weight: '0' }),
+        zone: draw < 0.5 ? 'a' : 'b',
+      };
+      const current = random() < 0.35 ? undefined : instance(id, metadata, `host-${id}`);
+      if (current === undefined) members.delete(id);
+      else members.set(id, current);
+      if (changes !== undefined && previous !== current) changes.push({ id, previous, current });
+      if (random() < 0.3) continue; // several changes, one selection
+      expect(told.select(roster, changes)).toEqual(make().select(roster));
+      changes = [];
+    }
+  });
+
+  it('is not even looked at when somebody outside the subset comes, changes and goes', () => {
+    const all = Array.from({ length: 100 }, (_, index) => instance(`i${index}`));
+    const members = new Map(all.map((each) => [each.id, each]));
+    const roster = { members, isPresent: () => true };
+    const selector = new EndpointSelector({
+      client: 'me',
+      filter: undefined,
+      zone: undefined,
+      subsetSize: 5,
+      onFilterError: () => undefined,
+    });
+    const first = selector.select(roster);
+    const outside = all.find((each) => !first.includes(each))!;
+    const changed = instance(outside.id, { version: '2' });
+    members.set(changed.id, changed);
+    expect(selector.select(roster, [{ id: changed.id, previous: outside, current: changed }])).toBe(first);
+    members.delete(changed.id);
+    expect(selector.select(roster, [{ id: changed.id, previous: changed, current: undefined }])).toBe(first);
+    const inside = first[0]!;
+    members.delete(inside.id);
+    const next = selector.select(roster, [{ id: inside.id, previous: inside, current: undefined }]);
+    expect(next).toHaveLength(5);
+    expect(next).not.toContain(inside);
   });
 });
 
