@@ -1,7 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { EndpointSelector } from '../registry/endpoint-selector.js';
 import { addressOf } from '../registry/instance-traits.js';
-import type { InstanceChange } from '../registry/loss-guard.js';
 import type { DirectoryHandle } from '../registry/service-directories.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
 import { ChannelView } from './channel-view.js';
@@ -32,8 +31,6 @@ export class Resolution {
   #view: ChannelView | undefined;
   #unsubscribe: (() => void) | undefined;
   #last: readonly ServiceInstance[] | undefined;
-  /** What happened to the members since the last selection; `undefined`: everything may have. */
-  #changes: InstanceChange[] | undefined;
   #queued = false;
   #ended = false;
 
@@ -81,9 +78,11 @@ export class Resolution {
     const { roster } = this.#handle;
     this.#view = new ChannelView(this.#service, roster, this.#selector);
     const forget = found.show(this.#view);
-    this.#changes = undefined;
+    const selector = this.#selector;
+    selector.takeAll(roster);
+    // At once: a long list comes in parts, and so does the work that it makes.
     const unsubscribe = roster.subscribe((changes) => {
-      if (this.#changes !== undefined) for (const change of changes) this.#changes.push(change);
+      selector.take(changes);
       this.#emitSoon();
     });
     this.#unsubscribe = () => {
@@ -120,8 +119,7 @@ export class Resolution {
     const roster = this.#handle?.roster;
     const selector = this.#selector;
     if (roster === undefined || selector === undefined || !roster.known) return;
-    const instances = selector.select(roster, this.#changes);
-    this.#changes = [];
+    const instances = selector.draw(roster);
     if (this.#last !== undefined && isSame(this.#last, instances)) return;
     this.#last = instances;
     clearTimeout(this.#limit);

@@ -62,13 +62,31 @@ export class EndpointSelector {
     this.#subset = new Subset(options.client);
   }
 
-  /**
-   * @param changes all that happened to the members since the selection before: of ten thousand instances, one that comes
-   * or goes outside a subset then costs nothing. Without, everybody is looked at.
-   */
-  select(roster: Members, changes?: readonly InstanceChange[]): readonly ServiceInstance[] {
-    const touched = changes === undefined ? this.#readAll(roster) : this.#read(changes);
-    if (this.#drawn === undefined || touched) this.#drawn = this.#draw(roster);
+  /** Takes everybody and draws. */
+  select(roster: Members): readonly ServiceInstance[] {
+    this.takeAll(roster);
+    return this.draw(roster);
+  }
+
+  /** Looks at every member; those that it has seen cost little. */
+  takeAll({ members }: Members): void {
+    for (const id of this.#facts.keys()) if (!members.has(id)) this.#facts.delete(id);
+    for (const instance of members.values()) this.#factsOf(instance);
+    this.#drawn = undefined;
+  }
+
+  /** Takes what happened to the members since; of ten thousand, one that changes costs no more than of ten. */
+  take(changes: readonly InstanceChange[]): void {
+    for (const { id, current } of changes) {
+      if (current === undefined) this.#facts.delete(id);
+      const facts = current === undefined ? undefined : this.#factsOf(current);
+      if (this.#drawn !== undefined && this.#matters(this.#drawn, id, facts)) this.#drawn = undefined;
+    }
+  }
+
+  /** The selection from what was taken. The same array as before while nothing in it has changed. */
+  draw(roster: Members): readonly ServiceInstance[] {
+    if (!this.#drawn?.plain) this.#drawn = this.#drawAnew(roster);
     return this.#drawn.instances;
   }
 
@@ -91,28 +109,10 @@ export class EndpointSelector {
       : `it is not in the client's subset of ${subsetSize}, or another instance has its address`;
   }
 
-  /** Takes everybody. Returns whether the selection has to be drawn again. */
-  #readAll({ members }: Members): boolean {
-    for (const id of this.#facts.keys()) if (!members.has(id)) this.#facts.delete(id);
-    for (const instance of members.values()) this.#factsOf(instance);
-    return true;
-  }
-
-  /** Takes what changed. Returns whether the selection has to be drawn again. */
-  #read(changes: readonly InstanceChange[]): boolean {
-    let touched = this.#drawn?.plain !== true;
-    for (const { id, current } of changes) {
-      if (current === undefined) this.#facts.delete(id);
-      const facts = current === undefined ? undefined : this.#factsOf(current);
-      touched ||= this.#matters(id, facts);
-    }
-    return touched;
-  }
-
-  #matters(id: string, facts: Facts | undefined): boolean {
-    if (this.#drawn === undefined || this.#drawn.ids.has(id)) return true;
+  #matters(drawn: Drawn, id: string, facts: Facts | undefined): boolean {
+    if (drawn.ids.has(id)) return true;
     if (facts === undefined || facts.refused !== undefined || facts.draining) return false;
-    return facts.score >= this.#drawn.lowest;
+    return facts.score >= drawn.lowest;
   }
 
   #factsOf(instance: ServiceInstance): Facts {
@@ -143,7 +143,7 @@ export class EndpointSelector {
     }
   }
 
-  #draw(roster: Members): Drawn {
+  #drawAnew(roster: Members): Drawn {
     const passed: Facts[] = [];
     let serving = 0;
     for (const facts of this.#facts.values()) {
