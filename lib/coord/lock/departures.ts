@@ -56,6 +56,7 @@ export class Departures {
 
   /** Clears up after an attempt of unknown outcome. */
   withdraw(place: Place): void {
+    place.withdrawn = true;
     const mark = this.#deps.layout.withdrawn(place.session.leaseId, place.attempt);
     this.#behind(this.#insist(place, [withdrawTxn(place, mark)]));
   }

@@ -26,6 +26,11 @@ export class Place {
   readonly attempt: number;
   /** The create revision of the keys, `0n` until etcd has answered. */
   revision = 0n;
+  /**
+   * It was given up while nobody knew whether etcd had it. The transaction that clears it away names it by key and lease
+   * only, and one sent over a connection that was lost may arrive late: its slots are never used again.
+   */
+  withdrawn = false;
   #admitted = false;
   #end: Error | undefined;
   #listener: PlaceListener | undefined;
