@@ -4,6 +4,7 @@ import type { ResolvedService } from '../options/service.js';
 import { type Clock, wallClock } from './clock.js';
 import type { ClogOptions } from './clog.options.js';
 import { consoleFormat } from './console-format.js';
+import { writesFlatLines } from './flat-line.js';
 import { type LiveIssue, issueFrom, readLiveOptions } from './live-options.js';
 import { Namespaces } from './namespaces.js';
 import { openOutput } from './open-output.js';
@@ -34,6 +35,8 @@ export class ClogCore {
   readonly namespaces: Namespaces;
   /** Fields that pino's serializers take care of. */
   readonly serialized: ReadonlySet<string>;
+  /** Whether lines of plain values are made without pino; a plain field, since every line asks. */
+  readonly flat: boolean;
   /** Whether lines carry their source; a plain field, since every line asks. */
   addSource: boolean;
   readonly #clock: Clock;
@@ -54,6 +57,7 @@ export class ClogCore {
     this.addSource = this.boot.addSource;
     this.sink = new Sink(output ?? openOutput(this.boot, clock), formatOf(this.boot));
     this.root = createPinoRoot(service.name, this.boot, this.sink);
+    this.flat = writesFlatLines(this.root, this.boot, this.sink);
     this.namespaces = new Namespaces(service.name, this.root, this.boot.levels, clock);
     this.serialized = new Set(Object.keys(this.boot.pino.serializers ?? {}));
   }

@@ -56,46 +56,46 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
   }
 
   trace(message: string, fields?: Fields): void {
-    if (this.#logger.threshold <= 10) this.#writer.write('trace', message, fields, this.trace);
+    if (this.#logger.threshold <= 10) this.#writer.write(10, message, fields, this.trace);
   }
 
   info(message: string, fields?: Fields): void {
-    if (this.#logger.threshold <= 30) this.#writer.write('info', message, fields, this.info);
+    if (this.#logger.threshold <= 30) this.#writer.write(30, message, fields, this.info);
   }
 
   debug(message: string, fields?: Fields): void;
   debug(message: unknown, ...optional: unknown[]): void;
   debug(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 20) this.#writer.writeNest('debug', message, optional, this.debug);
+    if (this.#logger.threshold <= 20) this.#writer.writeNest(20, message, optional, this.debug);
   }
 
   warn(message: string, fields?: Fields): void;
   warn(message: unknown, ...optional: unknown[]): void;
   warn(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 40) this.#writer.writeNest('warn', message, optional, this.warn);
+    if (this.#logger.threshold <= 40) this.#writer.writeNest(40, message, optional, this.warn);
   }
 
   /** An error goes into the field `err`: `clog.error('order failed', { err, orderId })`. */
   error(message: string, fields?: Fields): void;
   error(message: unknown, ...optional: unknown[]): void;
   error(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 50) this.#writer.writeNest('error', message, optional, this.error);
+    if (this.#logger.threshold <= 50) this.#writer.writeNest(50, message, optional, this.error);
   }
 
   fatal(message: string, fields?: Fields): void;
   fatal(message: unknown, ...optional: unknown[]): void;
   fatal(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 60) this.#writer.writeNest('fatal', message, optional, this.fatal);
+    if (this.#logger.threshold <= 60) this.#writer.writeNest(60, message, optional, this.fatal);
   }
 
   /** Nest's name for `info`. */
   log(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 30) this.#writer.writeNest('info', message, optional, this.log);
+    if (this.#logger.threshold <= 30) this.#writer.writeNest(30, message, optional, this.log);
   }
 
   /** Nest's name for `trace`. */
   verbose(message: unknown, ...optional: unknown[]): void {
-    if (this.#logger.threshold <= 10) this.#writer.writeNest('trace', message, optional, this.verbose);
+    if (this.#logger.threshold <= 10) this.#writer.writeNest(10, message, optional, this.verbose);
   }
 
   /** The logger of a namespace below this one: `'user'`, in it `'auth'`, is `'user.auth'`. Fields are kept. */
@@ -185,12 +185,18 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
 
   /** The pino logger of this namespace, for libraries that take one; without the trace. */
   get pino(): Logger {
-    return this.#traced.pino;
+    return this.#lend().pino;
   }
 
   /** The pino logger of this namespace for what is written now, with the trace. */
   get currentPino(): Logger {
-    return this.#traced.current();
+    return this.#lend().current();
+  }
+
+  #lend(): TracedLogger {
+    // Children of it, with fields or a trace, follow its level.
+    void this.#logger.lent;
+    return this.#traced;
   }
 
   /** The options in force of this application's logging, @internal. */

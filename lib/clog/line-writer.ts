@@ -1,6 +1,8 @@
+import type { Logger } from 'pino';
 import type { ClogCore } from './clog-core.js';
+import { flatLine } from './flat-line.js';
 import { type Fields, copyFields, lineFields } from './line-fields.js';
-import type { LogLevel } from './log-level.js';
+import { LEVEL_NAMES, type LineLevel } from './log-level.js';
 import { nestLines } from './nest-arguments.js';
 import { sourceLocation } from './source-location.js';
 import type { TracedLogger } from './traced-logger.js';
@@ -8,7 +10,6 @@ import type { TracedLogger } from './traced-logger.js';
 /** No field is left to a serializer. */
 const NOTHING: ReadonlySet<string> = new Set();
 
-export type WrittenLevel = Exclude<LogLevel, 'silent'>;
 type Method = (...args: never[]) => unknown;
 
 /** Makes a line of what a log method was given. Whatever that is, it does not throw, and something is written. */
@@ -24,18 +25,18 @@ export class LineWriter {
   }
 
   /** Writes what a method of Nest's LoggerService was given: one line or several. */
-  writeNest(level: WrittenLevel, message: unknown, optional: readonly unknown[], method: Method): void {
+  writeNest(level: LineLevel, message: unknown, optional: readonly unknown[], method: Method): void {
     if (typeof message === 'string' && optional.length <= 1 && typeof optional[0] !== 'string') {
       this.write(level, message, optional[0], method);
       return;
     }
-    for (const line of nestLines(level === 'error' || level === 'fatal', message, optional)) {
+    for (const line of nestLines(level >= 50, message, optional)) {
       this.write(level, line.message, line.fields, method);
     }
   }
 
   /** On the way of every line, so it holds only what nearly every line needs. */
-  write(level: WrittenLevel, message: unknown, fields: unknown, method: Method): void {
+  write(level: LineLevel, message: unknown, fields: unknown, method: Method): void {
     if (typeof message !== 'string' || (fields !== undefined && !isObject(fields))) {
       this.writeNest(level, message, [fields, undefined], method);
       return;
@@ -43,27 +44,40 @@ export class LineWriter {
     const core = this.#core;
     try {
       const target = this.#traced.current();
-      if (core.addSource) target[level](this.#withSource(fields as Fields | undefined, method), message);
-      else if (fields === undefined) target[level](message);
-      else target[level](lineFields(fields as Fields, core.serialized), message);
+      const flat = core.flat && !core.addSource;
+      const line = flat ? flatLine(target, level, message, fields as Fields | undefined) : undefined;
+      if (line === undefined) this.#writeByPino(target, level, message, fields as Fields | undefined, method);
+      else core.sink.write(line);
     } catch {
       this.#writeCopy(level, message, fields as Fields | undefined);
     }
   }
 
+  /** A line with fields that are objects, or with its source, or one that the application's pino options change. */
+  #writeByPino(
+    target: Logger,
+    level: LineLevel,
+    message: string,
+    fields: Fields | undefined,
+    method: Method,
+  ): void {
+    const core = this.#core;
+    const name = LEVEL_NAMES[level];
+    const record = fields && lineFields(fields, core.serialized);
+    if (core.addSource) {
+      const source = sourceLocation(method, core.options.rootPath);
+      target[name](source === undefined ? { ...record } : { ...record, source }, message);
+    } else if (record === undefined) target[name](message);
+    else target[name](record, message);
+  }
+
   /** A getter threw, or a hook, serializer or mixin of the application: once more, with values that are safe. */
-  #writeCopy(level: WrittenLevel, message: string, fields: Fields | undefined): void {
+  #writeCopy(level: LineLevel, message: string, fields: Fields | undefined): void {
     try {
-      this.#traced.current()[level](copyFields(fields ?? {}, NOTHING), message);
+      this.#traced.current()[LEVEL_NAMES[level]](copyFields(fields ?? {}, NOTHING), message);
     } catch (failure) {
       this.#writeFailure(message, failure);
     }
-  }
-
-  #withSource(fields: Fields | undefined, method: Method): Fields {
-    const source = sourceLocation(method, this.#core.options.rootPath);
-    const record = fields && lineFields(fields, this.#core.serialized);
-    return source === undefined ? { ...record } : { ...record, source };
   }
 
   /** What is left of a line that pino cannot write at all. */

@@ -20,3 +20,15 @@ export const LEVEL_VALUES: Readonly<Record<LogLevel, number>> = {
 export function checkLevel(argument: string, value: unknown): LogLevel {
   return checkOneOf(argument, value, LOG_LEVELS);
 }
+
+/** The numbers of the levels that lines have. */
+export type LineLevel = 10 | 20 | 30 | 40 | 50 | 60;
+
+export const LEVEL_NAMES: Readonly<Record<LineLevel, Exclude<LogLevel, 'silent'>>> = {
+  10: 'trace',
+  20: 'debug',
+  30: 'info',
+  40: 'warn',
+  50: 'error',
+  60: 'fatal',
+};

@@ -8,6 +8,7 @@ import { TracedLogger } from './traced-logger.js';
  */
 export class NamespaceLogger {
   readonly name: string;
+  /** For clog's own lines, which ask `threshold`; everybody else's is {@link lent}. */
   readonly pino: Logger;
   /** The same with the running trace. */
   readonly traced: TracedLogger;
@@ -16,6 +17,7 @@ export class NamespaceLogger {
   /** The number below which a line is not written; read on every call, so it is a plain field. */
   threshold = 0;
   #level: LogLevel = 'trace';
+  #lent = false;
 
   constructor(name: string, pino: Logger, prefixes: readonly string[]) {
     this.name = name;
@@ -30,8 +32,18 @@ export class NamespaceLogger {
 
   set level(level: LogLevel) {
     this.threshold = LEVEL_VALUES[level];
-    if (this.#level === level && Object.hasOwn(this.pino, 'info')) return;
+    if (this.#level === level) return;
     this.#level = level;
-    this.pino.level = level;
+    // Makes pino exchange its six methods, a microsecond: not for a thousand loggers that nobody else uses.
+    if (this.#lent) this.pino.level = level;
+  }
+
+  /** The pino logger for other libraries: from now on it, and every child of it that exists, has the level too. */
+  get lent(): Logger {
+    if (!this.#lent) {
+      this.#lent = true;
+      this.pino.level = this.#level;
+    }
+    return this.pino;
   }
 }

@@ -150,6 +150,27 @@ describe('levels', () => {
     expect([clog.level, user.level]).toEqual(['error', 'trace']);
   });
 
+  it('hold for the pino loggers that other libraries are given, before and after they were changed', () => {
+    const { clog, output } = memoryClog({ level: 'info' });
+    const user = clog.namespace('user');
+    runWithTrace(TRACE, () => {
+      user.info('written by clog');
+      clog.setLevel('warn', 'user');
+      const { pino, currentPino } = user;
+      const fields = user.with({ n: 1 }).pino;
+      for (const each of [pino, currentPino, fields]) each.info('no');
+      clog.setLevel('debug', 'user');
+      for (const each of [pino, currentPino, fields]) each.debug('yes');
+    });
+    expect(output.messages).toEqual(['written by clog', 'yes', 'yes', 'yes']);
+    expect(output.records.map(({ trace_id, n }) => [trace_id, n])).toEqual([
+      [TRACE, undefined],
+      [undefined, undefined],
+      [TRACE, undefined],
+      [undefined, 1],
+    ]);
+  });
+
   it('can be silent', () => {
     const { clog, output } = memoryClog({ level: 'silent' });
     clog.fatal('no');
