@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -62,6 +63,24 @@ describe('a rotating file', () => {
     ]);
     const text = gunzipSync(readFileSync(join(folder, names[0] ?? ''))).toString();
     expect(text).toBe(Array.from({ length: 10 }, (_, at) => line(20 + at)).join(''));
+  });
+
+  it('goes on taking lines while it zips, in the background', async () => {
+    const folder = freshFolder();
+    const rotation = { ...keepAll, maxSize: 8, compress: true };
+    const output = new FileOutput(join(folder, 'app.log'), rotation, new FakeClock(START));
+    const text = `${randomBytes(2 ** 19).toString('hex')}\n`;
+    for (let n = 0; n < 9; n++) output.write(text);
+    const zipping = () => readdirSync(folder).some((name) => !name.endsWith('.gz') && name !== 'app.log');
+    let [turns, lines] = [0, 0];
+    for (; zipping(); turns++) {
+      output.write(line(lines++));
+      await new Promise(setImmediate);
+    }
+    await output.close();
+    // On the way of a line it would have been done within the write that filled the file, before the first turn.
+    expect(turns).toBeGreaterThan(10);
+    expect(readFileSync(join(folder, 'app.log'), 'utf8').split('\n')).toHaveLength(lines + 3);
   });
 
   it('deletes what is too old, by the time in its name', async () => {
