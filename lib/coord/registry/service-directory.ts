@@ -125,8 +125,11 @@ export class ServiceDirectory {
 
   #take(change: MirrorChange): void {
     const idle = this.#parts.length === 0;
-    this.#parts.push(...partsOf(change));
-    if (idle) this.#applyNext();
+    const parts = partsOf(change);
+    this.#parts.push(...parts);
+    if (!idle) return;
+    if (parts.length === 1) this.#applyNext();
+    else setImmediate(() => this.#applyNext());
   }
 
   /** What a watch brings is applied at once; a long list part by part, and what comes meanwhile after it. */
