@@ -15,45 +15,59 @@ const list = `ipv4:${fleet.servers.map(({ port }) => `127.0.0.1:${port}`).join('
 const roundRobin = { 'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }) };
 const { target, channelOptions } = fleet.coord.registry.getConnection('echo');
 const { interceptors: _interceptors, ...bare } = channelOptions;
-const clients = {
-  'static list, round_robin': new EchoClient(list, credentials.createInsecure(), roundRobin),
-  'the same again': new EchoClient(list, credentials.createInsecure(), {
-    ...roundRobin,
-    'grpc.use_local_subchannel_pool': 1,
-  }),
-  'coord:///, round_robin': new EchoClient(target, credentials.createInsecure(), bare),
-  'coord:///, with the default deadline': new EchoClient(
-    target,
-    credentials.createInsecure(),
-    channelOptions,
-  ),
+const make = (address, options) => new EchoClient(address, credentials.createInsecure(), options);
+const plain = make(list, roundRobin);
+const again = make(list, { ...roundRobin, 'grpc.use_local_subchannel_pool': 1 });
+const ours = make(target, bare);
+const byDefault = make(target, channelOptions);
+const none = () => ({});
+const deadline = () => ({ deadline: Date.now() + 10_000 });
+/** Like with like: a deadline costs grpc-js a timer for each call, whoever sets it. */
+const groups = {
+  'no deadline': {
+    'static list, round_robin': [plain, none],
+    'the same again': [again, none],
+    'coord:///, round_robin, timeout: false': [ours, none],
+  },
+  'a deadline for each call': {
+    'static list, round_robin, options.deadline': [plain, deadline],
+    'the same again': [again, deadline],
+    'coord:///, round_robin, by default': [byDefault, none],
+  },
 };
-const say = (client) =>
-  new Promise((resolve, reject) => client.Say({ text: 'x' }, (error) => (error ? reject(error) : resolve())));
+const say = (client, options) =>
+  new Promise((resolve, reject) =>
+    client.Say({ text: 'x' }, options, (error) => (error ? reject(error) : resolve())),
+  );
 
 for (const concurrency of [1, 32]) {
   const calls = concurrency === 1 ? Number(values.calls) : 3 * Number(values.calls);
-  await interleave(
-    {
-      name: `unary calls, ${concurrency} in flight, 3 servers`,
-      rounds: Number(values.rounds),
-      warmup: 5,
-      unit: 'calls/s',
-    },
-    Object.fromEntries(
-      Object.entries(clients).map(([name, client]) => [name, () => rate(client, concurrency, calls)]),
-    ),
-  );
+  for (const [what, clients] of Object.entries(groups)) {
+    await interleave(
+      {
+        name: `unary calls, ${concurrency} in flight, 3 servers, ${what}`,
+        rounds: Number(values.rounds),
+        warmup: 5,
+        unit: 'calls/s',
+      },
+      Object.fromEntries(
+        Object.entries(clients).map(([name, [client, options]]) => [
+          name,
+          () => rate(client, options, concurrency, calls),
+        ]),
+      ),
+    );
+  }
 }
-for (const client of Object.values(clients)) client.close();
+for (const client of [plain, again, ours, byDefault]) client.close();
 await fleet.stop();
 
-async function rate(client, concurrency, calls) {
+async function rate(client, options, concurrency, calls) {
   let left = calls;
   const since = performance.now();
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
-      while (left-- > 0) await say(client);
+      while (left-- > 0) await say(client, options());
     }),
   );
   return calls / ((performance.now() - since) / 1000);

@@ -29,7 +29,7 @@ export function begunAnswerInterceptor({ methodConfig }: ServiceConfig): Interce
     const { path, requestStream, responseStream } = options.method_definition;
     let repeats = known.get(path);
     if (repeats === undefined) known.set(path, (repeats = isRepeated(path, methodConfig)));
-    if (!repeats || requestStream || responseStream) return new InterceptingCall(nextCall(options));
+    if (!repeats || requestStream || responseStream) return nextCall(options) as InterceptingCall;
     return repeatable(options, nextCall);
   };
 }

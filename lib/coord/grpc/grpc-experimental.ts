@@ -23,6 +23,9 @@ export type ServiceConfig = Extract<
   { readonly ok: true }
 >['value'];
 
+/** Whether the grpc-js that was loaded has what 1.14 has. */
+export const isKnownVersion = typeof experimental.statusOrFromValue === 'function';
+
 export const {
   LeafLoadBalancer,
   QueuePicker,

@@ -1,10 +1,10 @@
-import { Client, experimental } from '@grpc/grpc-js';
+import { Client } from '@grpc/grpc-js';
 import { BALANCER_NAME, BalancerConfig } from './balancer-config.js';
 import { Balancer } from './balancer.js';
 import { CoordResolver } from './coord-resolver.js';
 import { SCHEME } from './coord-target.js';
 import { GrpcCopyError } from './grpc-copy.error.js';
-import { registerLoadBalancerType, registerResolver } from './grpc-experimental.js';
+import { isKnownVersion, registerLoadBalancerType, registerResolver } from './grpc-experimental.js';
 
 const INSTALLED = Symbol.for('im-infra:grpc.scheme');
 
@@ -13,7 +13,7 @@ const INSTALLED = Symbol.for('im-infra:grpc.scheme');
  * the ESM and the CommonJS build of this library share it.
  */
 export function installScheme(): void {
-  if (typeof experimental?.statusOrFromValue !== 'function') {
+  if (!isKnownVersion) {
     throw new GrpcCopyError(
       "im-infra needs @grpc/grpc-js '>=1.14.0 <1.15.0'; the one that was loaded is another version",
     );

@@ -1,9 +1,10 @@
-import { type ServiceError, credentials, status } from '@grpc/grpc-js';
+import { type Client, type ServiceError, connectivityState, credentials, status } from '@grpc/grpc-js';
 import { ClientProxyFactory, type ClientGrpcProxy } from '@nestjs/microservices';
 import { type Observable, firstValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { coordGrpc } from '../../../lib/coord/grpc/coord-grpc.js';
 import type { CoordGrpcOptions } from '../../../lib/coord/grpc/coord-grpc.options.js';
+import { ClosedError } from '../../../lib/errors/closed.error.js';
 import type { Registration } from '../../../lib/coord/registry/registration.js';
 import {
   type Answer,
@@ -242,6 +243,32 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     const proxy = proxyOf({ subsetSize: 2 });
     await until(async () => Object.keys(await spread(proxy, 10)).length === 2);
     expect(Object.keys(await spread(proxy, 20))).toHaveLength(2);
+  });
+
+  it('connects before the first call where asked to, and says so when nobody answers in time', async () => {
+    await expect(room.registry.warmup(proxyOf(), { timeout: '200ms' })).rejects.toMatchObject({
+      code: 'COORD_UNAVAILABLE',
+      message: expect.stringContaining('within 200 ms'),
+    });
+    await serve('a');
+    const proxy = proxyOf({ timeout: 1_000 });
+    await room.registry.warmup(proxy);
+    expect(proxy.getClientByServiceName<Client>('Echo').getChannel().getConnectivityState(false)).toBe(
+      connectivityState.READY,
+    );
+  });
+
+  it('closes the clients that it made', async () => {
+    const server = await EchoServer.start('a');
+    servers.push(server);
+    await room.put(`/services/${name}/a`, JSON.stringify({ address: '127.0.0.1', port: server.port }));
+    const closing = new RegistryRoom(etcd.endpoints);
+    const proxy = closing.registry.clientProxy(name, PROTO);
+    const channel = proxy.getClientByServiceName<Client>('Echo').getChannel();
+    expect(await spread(proxy, 1)).toEqual({ a: 1 });
+    await closing.close();
+    expect(channel.getConnectivityState(false)).toBe(connectivityState.SHUTDOWN);
+    expect(() => closing.registry.clientProxy(name, PROTO)).toThrow(ClosedError);
   });
 
   it('keeps calling those it knows while the registry has lost them all at once', async () => {
