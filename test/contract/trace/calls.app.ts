@@ -30,8 +30,10 @@ import {
   NEVER,
   type Observable,
   Subject,
+  concatMap,
   finalize,
   firstValueFrom,
+  last,
   map,
   mergeMap,
   of,
@@ -116,6 +118,11 @@ class Filter implements ExceptionFilter {
   }
 }
 
+/** A message that says so makes its call fail, with the trace in the error. */
+function failIfAsked(text: string): void {
+  if (text === 'fail') throw new RpcException({ code: 9, message: currentTraceId() ?? 'none' });
+}
+
 interface DuplexCall {
   on(event: 'data', listener: (message: Text) => void): void;
   on(event: 'end' | 'cancelled' | 'drain' | 'finish' | 'close', listener: () => void): void;
@@ -158,6 +165,7 @@ class CallsController {
     return of(1, 2, 3).pipe(
       mergeMap(() => this.#downstream.which({ text })),
       tap(() => this.place.line('message', text)),
+      tap(() => failIfAsked(text)),
     );
   }
 
@@ -165,14 +173,16 @@ class CallsController {
   clientStream(messages: Observable<Text>): Observable<Text> {
     this.place.line('handler');
     const answer = new Subject<Text>();
-    messages.subscribe({
-      next: ({ text }) => this.place.line('message', text),
-      complete: () => {
-        this.place.line('half-close');
-        answer.next({ text: currentTraceId() ?? 'none' });
-        answer.complete();
-      },
-    });
+    const asked = messages.pipe(
+      tap(({ text }) => {
+        this.place.line('message', text);
+        failIfAsked(text);
+      }),
+      finalize(() => this.place.line('half-close')),
+      concatMap((message) => this.#downstream.which(message)),
+      last(),
+    );
+    asked.subscribe(answer);
     return answer;
   }
 
@@ -180,7 +190,10 @@ class CallsController {
   bidi(messages: Observable<Text>): Observable<Text> {
     this.place.line('handler');
     return messages.pipe(
-      tap(({ text }) => this.place.line('message', text)),
+      tap(({ text }) => {
+        this.place.line('message', text);
+        failIfAsked(text);
+      }),
       mergeMap((message) => this.#downstream.which(message)),
       map((answer) => {
         this.place.line('outbound answer');

@@ -99,18 +99,27 @@ describe('every line of a gRPC call is in its trace', () => {
     expect([count(places, 'message'), count(places, 'downstream')]).toEqual([3, 3]);
   });
 
-  it('client stream: each message and the half-close', async () => {
+  it('client stream: each message, its outbound call and the half-close', async () => {
     const places = await placesOf(() => calls.clientStream(three()));
-    expect(places).toEqual(expect.arrayContaining(['guard', 'interceptor before', 'handler']));
-    expect([count(places, 'message'), count(places, 'half-close')]).toEqual([3, 1]);
+    expect(places).toEqual(expect.arrayContaining(AROUND));
+    expect(['message', 'downstream', 'half-close'].map((place) => count(places, place))).toEqual([3, 3, 1]);
   });
 
   it('bidirectional stream: each message, its outbound call and the answer to that', async () => {
     const places = await placesOf(() => calls.bidi(three()));
-    expect(places).toEqual(expect.arrayContaining(['guard', 'interceptor before', 'handler']));
+    expect(places).toEqual(expect.arrayContaining(AROUND));
     expect([count(places, 'message'), count(places, 'downstream'), count(places, 'outbound answer')]).toEqual(
       [3, 3, 3],
     );
+  });
+
+  it.each<[string, () => Observable<Text>]>([
+    ['server stream', () => calls.serverStream({ text: 'fail' })],
+    ['client stream', () => calls.clientStream(from([{ text: 'a' }, { text: 'fail' }]))],
+    ['bidirectional stream', () => calls.bidi(from([{ text: 'fail' }]))],
+  ])('%s that fails at a message: also the exception filter', async (_name, call) => {
+    const places = await placesOf(call);
+    expect(places).toEqual(expect.arrayContaining([...AROUND, 'message', 'filter']));
   });
 
   it('raw stream call: each data event and the end', async () => {
