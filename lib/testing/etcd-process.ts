@@ -4,8 +4,8 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Etcd3 } from 'etcd3';
 import { CoordUnavailableError } from '../errors/coord-unavailable.error.js';
+import { compactEtcd } from './compact-etcd.js';
 import { freePorts } from './free-port.js';
 import { tieToThisProcess } from './life-line.js';
 
@@ -172,18 +172,7 @@ export class EtcdProcess implements AsyncDisposable {
    * @param revision @default the newest
    */
   async compact(revision?: bigint): Promise<bigint> {
-    const client = new Etcd3({
-      hosts: this.endpoint,
-      defaultCallOptions: () => ({ deadline: Date.now() + 5_000 }),
-    });
-    try {
-      const { header } = await client.kv.range({ key: Buffer.from('compact'), count_only: true });
-      const at = revision ?? BigInt(header.revision);
-      await client.kv.compact({ revision: at.toString(), physical: true });
-      return at;
-    } finally {
-      client.close();
-    }
+    return compactEtcd(this.endpoint, revision);
   }
 
   /** Ends it and removes its data. Idempotent. */
