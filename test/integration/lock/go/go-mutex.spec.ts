@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)("our lock beside Go's concurrency.Mutex",
       expect(new Set(revisions).size).toBe(revisions.length);
       // They did contend: turns alternate between the two kinds again and again.
       const changes = turns.filter((turn, index) => index > 0 && turn[0] !== turns[index - 1]![0]).length;
-      expect(changes).toBeGreaterThan(byGo.length / 2);
+      expect(changes).toBeGreaterThan(10);
       expect(await rooms[0]!.keys('/locks/polyglot/')).toEqual([]);
     } finally {
       await Promise.all(rooms.map((room) => room.close()));
