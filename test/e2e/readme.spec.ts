@@ -1,43 +1,21 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EmbeddedEtcd } from '../../lib/testing/index.js';
-import { freePorts } from '../../lib/testing/free-port.js';
+import { ExampleFolder, examplesOf } from './example-folder.js';
 import { matches, ownLines, readExamples } from './readme-examples.js';
-import { NodeProcess, repository } from './run-node.js';
 
-const { examples, files, unmarked } = readExamples(readFileSync(join(repository, 'README.md'), 'utf8'));
+const page = examplesOf('README.md');
+const { examples } = page;
 
 describe('the code of the README', () => {
-  let etcd: EmbeddedEtcd;
-  let folder: string;
-  let port = 0;
-  /** The README's addresses are for people; here each run has its own. */
-  const real = (text: string) =>
-    text.replaceAll('127.0.0.1:2379', etcd.endpoint).replaceAll('50051', String(port));
+  let folder: ExampleFolder;
 
   beforeAll(async () => {
-    etcd = await EmbeddedEtcd.start();
-    folder = mkdtempSync(join(tmpdir(), 'im-infra-readme-'));
-    symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
-    [port = 0] = await freePorts(1);
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-    for (const [path, text] of files) {
-      mkdirSync(join(folder, dirname(path)), { recursive: true });
-      writeFileSync(join(folder, path), text);
-    }
-    for (const { name, code } of examples) writeFileSync(join(folder, `${name}.ts`), real(code));
+    folder = await ExampleFolder.open(page);
   });
 
-  afterAll(async () => {
-    await etcd.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => folder.close());
 
   it('is marked, all of it, to be compiled here', () => {
-    expect(unmarked).toEqual([]);
+    expect(page.unmarked).toEqual([]);
     expect(examples.length).toBeGreaterThan(5);
   });
 
@@ -48,34 +26,13 @@ describe('the code of the README', () => {
   });
 
   it('compiles under strict', () => {
-    const program = ts.createProgram(
-      examples.map(({ name }) => join(folder, `${name}.ts`)),
-      {
-        target: ts.ScriptTarget.ES2023,
-        lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-        module: ts.ModuleKind.NodeNext,
-        types: ['node'],
-        typeRoots: [join(repository, 'node_modules/@types')],
-        strict: true,
-        experimentalDecorators: true,
-        emitDecoratorMetadata: true,
-        esModuleInterop: true,
-        skipLibCheck: true,
-      },
-    );
-    const problems = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
-      const name = file?.fileName.replace(folder, '') ?? '';
-      return `${name}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
-    });
-    expect(problems).toEqual([]);
-    program.emit();
+    expect(folder.compile()).toEqual([]);
   });
 
   it.each(examples.filter(({ typesOnly }) => !typesOnly))('runs: $name', async ({ name, output }) => {
-    const process = new NodeProcess([join(folder, `${name}.js`)], { limit: 30_000, cwd: folder });
-    const ended = await process.ended;
+    const ended = await folder.run(name);
     expect(ended.code, ended.output).toBe(0);
-    if (output !== undefined) expect(matches(real(output), ended.output), ended.output).toBe(true);
+    if (output !== undefined) expect(matches(folder.real(output), ended.output), ended.output).toBe(true);
   });
 });
 
