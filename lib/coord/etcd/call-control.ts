@@ -1,3 +1,5 @@
+import { withoutStacks } from './stackless.js';
+
 /**
  * One call's handle on the wire. It travels in the call options under {@link CALL} to the interceptor, which is the one
  * place where grpc-js shows the running call: etcd3's promises cannot be cancelled, and grpc-js keeps deadlines on the
@@ -58,7 +60,10 @@ export function callInterceptor(token: () => string | undefined): Interceptor {
     const call = next(options);
     const start = call.start.bind(call);
     const control = options[CALL] as CallControl | undefined;
+    // Between here and the start grpc-js makes an error, for where the call comes from.
+    const withStacks = withoutStacks();
     call.start = (metadata, listener) => {
+      withStacks();
       metadata.set('hasleader', 'true');
       const value = token();
       if (value !== undefined) metadata.set('token', value);
