@@ -104,10 +104,26 @@ async function cluster() {
   return members;
 }
 
+/** Resolves when one of the members answers a linearizable read: before that the cluster has no leader. */
+function firstAnswer(members) {
+  return Promise.any(
+    members.map(async ({ endpoint }) => {
+      const client = new Etcd3({ hosts: endpoint });
+      const ask = () =>
+        client.kv.range({ key: Buffer.from('health') }).then(
+          () => true,
+          () => false,
+        );
+      while (!(await Promise.race([ask(), sleep(100, false)])));
+      client.close();
+    }),
+  );
+}
+
 /** From the fault to the first answered read, the first write seen by a mirror, and the renewal of the lease. */
 async function strikes(fault) {
-  const figures = { read: [], event: [], renewal: [] };
-  for (let round = 0; round < Math.min(rounds, 5); round++) {
+  const figures = { etcd: [], read: [], event: [], renewal: [] };
+  for (let round = 0; round < rounds; round++) {
     const members = await cluster();
     let inUse;
     const note = (message, fields) => {
@@ -130,6 +146,7 @@ async function strikes(fault) {
     else struck.pause();
     const since = () => performance.now() - started;
     await Promise.all([
+      firstAnswer(members.filter((member) => member !== struck)).then(() => figures.etcd.push(since())),
       client.range({ key: 'struck' }, { timeout: 30_000 }).then(() => figures.read.push(since())),
       (async () => {
         await others.commit(
@@ -144,6 +161,7 @@ async function strikes(fault) {
     await Promise.all([client.close(), others.close()]);
     await Promise.all(members.map((member) => member.stop()));
   }
+  report(`${fault} of the member in use, 3 members: etcd itself`, figures.etcd);
   report(`${fault} of the member in use, 3 members: first read`, figures.read);
   report(`${fault} of the member in use, 3 members: next event`, figures.event);
   report(`${fault} of the member in use, 3 members: lease renewed`, figures.renewal);
