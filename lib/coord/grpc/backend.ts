@@ -33,7 +33,7 @@ export interface BackendDeps {
   readonly plan: ClientPlan;
   /** Others were serving when it came: it may be eased in. */
   readonly joins: boolean;
-  /** Called when the connection's or the health service's state has changed. */
+  /** Called when the state of the connection or of the health service has changed, or it hangs, or does no longer. */
   readonly changed: (backend: Backend, error: string | null) => void;
   /** Called when a call starts and none was under way. */
   readonly active: () => void;
@@ -60,7 +60,7 @@ export class Backend implements Candidate {
     this.instance = instance;
     this.#deps = deps;
     this.ejection = new Ejection(deps.clock);
-    this.liveness = new Liveness(deps.clock);
+    this.liveness = new Liveness(deps.clock, () => deps.changed(this, null));
     this.#cost = new InFlightCost(deps.clock);
     const { helper, options } = deps;
     const endpoint: Endpoint = { addresses: [{ host: instance.address, port: instance.port }] };
@@ -98,6 +98,7 @@ export class Backend implements Candidate {
     if (!this.ready) return 'its health service has not said that it serves';
     if (this.ejection.active)
       return `set aside for ${Math.ceil(this.ejection.remaining)} ms: calls failed in a row`;
+    if (this.liveness.stalled) return 'it does not answer';
     return undefined;
   }
 

@@ -41,11 +41,7 @@ export class Balancer implements LoadBalancer, Explains {
   #current: connectivityState = IDLE;
   #lastError = '';
   #note = '';
-  readonly #stalls = new StallWatch(
-    this.#clock,
-    () => this.#backends.values(),
-    () => this.#publish(),
-  );
+  readonly #stalls = new StallWatch(this.#clock, () => this.#backends.values());
   readonly #timers = new Set<() => void>();
   #ramp: (() => void) | undefined;
   #queued = false;

@@ -21,15 +21,12 @@ const QUESTION = '/grpc.health.v1.Health/Check';
 export class StallWatch {
   readonly #clock: Clock;
   readonly #backends: () => Iterable<Backend>;
-  readonly #changed: () => void;
   #cancel: (() => void) | undefined;
   #expected = 0;
 
-  /** @param changed called when a peer has stalled, or come back */
-  constructor(clock: Clock, backends: () => Iterable<Backend>, changed: () => void) {
+  constructor(clock: Clock, backends: () => Iterable<Backend>) {
     this.#clock = clock;
     this.#backends = backends;
-    this.#changed = changed;
   }
 
   /** Begins to look, until no call is under way. */
@@ -65,11 +62,9 @@ export class StallWatch {
     const client = new Client('', credentials.createInsecure(), { channelOverride: channel });
     const deadline = Date.now() + ANSWER_LIMIT;
     client.makeUnaryRequest(QUESTION, encodeRequest, decodeResponse, '', { deadline }, (error) => {
-      const before = liveness.stalled;
       if (error && (error.code === status.DEADLINE_EXCEEDED || error.code === status.UNAVAILABLE)) {
         liveness.missed(this.#othersLive(backend, since));
       } else liveness.answered();
-      if (liveness.stalled !== before) this.#changed();
     });
   }
 

@@ -3,6 +3,7 @@ import { type Client, Metadata, credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connection } from '../../../lib/coord/grpc/client-options.js';
 import type { CoordGrpcOptions } from '../../../lib/coord/grpc/coord-grpc.options.js';
+import { FaultProxy } from '../../../lib/testing/faults/fault-proxy.js';
 import { EchoClient, EchoServer, say } from '../../support/grpc/echo-server.js';
 import { FakeRegistry } from '../../support/grpc/fake-registry.js';
 import { until } from '../../support/until.js';
@@ -170,6 +171,32 @@ describe('the balancer in a channel of grpc-js', () => {
     const since = performance.now();
     await connected(one, 2);
     expect(performance.now() - since).toBeLessThan(500);
+  });
+
+  it('takes an instance back that hung, once the calls it had are answered', async () => {
+    await Promise.all([serve('a'), serve('b')]);
+    const server = await EchoServer.start('hung');
+    servers.push(server);
+    await using link = await FaultProxy.start({ target: `127.0.0.1:${server.port}` });
+    registry.add('hung', link.port);
+    const one = client();
+    await connected(one, 3);
+    const [channel] = registry.channels;
+    const trouble = (): string | undefined =>
+      channel!.explain({ get: () => undefined }).instances.find(({ instance }) => instance.id === 'hung')
+        ?.excluded;
+    link.stall();
+    const held = [say(one), say(one), say(one)];
+    // The others answer meanwhile: it is not this process that is deaf.
+    await until(async () => {
+      await Promise.race([spread(one, 1), sleep(20)]);
+      return trouble() !== undefined;
+    });
+    expect(trouble()).toBe('it does not answer');
+    expect(await spread(one, 6)).toEqual({ a: 3, b: 3 });
+    link.resume();
+    expect(await Promise.all(held)).toContain('hung');
+    await until(async () => (await spread(one, 3))['hung'] === 1);
   });
 
   it('explains whom it would choose and why not the others', async () => {

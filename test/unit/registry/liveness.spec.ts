@@ -5,10 +5,12 @@ import { FakeClock } from '../../support/fake-clock.js';
 describe('whether a peer lives', () => {
   let clock: FakeClock;
   let liveness: Liveness;
+  let told: boolean[];
 
   beforeEach(() => {
     clock = new FakeClock();
-    liveness = new Liveness(clock);
+    told = [];
+    liveness = new Liveness(clock, () => told.push(liveness.stalled));
   });
 
   it('is not asked while nothing is under way', () => {
@@ -50,6 +52,17 @@ describe('whether a peer lives', () => {
     liveness.answered();
     expect(liveness.stalled).toBe(false);
     expect(liveness.watched).toBe(false);
+    expect(told).toEqual([true, false]);
+  });
+
+  it('is back when a call that it had is answered after all, and says so', () => {
+    liveness.begin();
+    liveness.missed(true);
+    liveness.missed(true);
+    liveness.end(true);
+    expect(liveness.stalled).toBe(false);
+    liveness.answered();
+    expect(told).toEqual([true, false]);
   });
 
   it('is not stalled when nobody answers: that may be our own fault', () => {

@@ -12,14 +12,17 @@ const LONGEST_PATIENCE = 2_000;
  */
 export class Liveness {
   readonly #clock: Clock;
+  readonly #changed: () => void;
   #inFlight = 0;
   #patience = FIRST_PATIENCE;
   #askAt = Infinity;
   #lastSign: number;
   #stalled = false;
 
-  constructor(clock: Clock) {
+  /** @param changed called when the peer has stalled, or come back: by an answer to a question or by a call that ends */
+  constructor(clock: Clock, changed: () => void) {
     this.#clock = clock;
+    this.#changed = changed;
     this.#lastSign = clock.now();
   }
 
@@ -61,7 +64,7 @@ export class Liveness {
     const now = this.#clock.now();
     this.#lastSign = now;
     this.#askAt = this.#inFlight > 0 ? now + FIRST_PATIENCE : Infinity;
-    this.#stalled = false;
+    this.#turn(false);
   }
 
   /** A question is on its way: until it is settled there is no other. */
@@ -73,19 +76,25 @@ export class Liveness {
   answered(): void {
     const now = this.#clock.now();
     this.#lastSign = now;
-    this.#stalled = false;
     this.#patience = Math.min(LONGEST_PATIENCE, 2 * this.#patience);
     this.#askAt = this.#inFlight > 0 ? now + this.#patience : Infinity;
+    this.#turn(false);
   }
 
   /** It did not answer. @param others whether others gave signs of life meanwhile: else it may be our own fault */
   missed(others: boolean): void {
-    if (others) this.#stalled = true;
     this.#askAt = this.#clock.now() + FIRST_PATIENCE;
+    if (others) this.#turn(true);
   }
 
   /** We were not able to listen for a while: silence in that time means nothing. */
   excuse(): void {
     if (this.#inFlight > 0) this.#askAt = Math.max(this.#askAt, this.#clock.now() + FIRST_PATIENCE);
+  }
+
+  #turn(stalled: boolean): void {
+    if (this.#stalled === stalled) return;
+    this.#stalled = stalled;
+    this.#changed();
   }
 }
