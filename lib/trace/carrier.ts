@@ -31,6 +31,11 @@ export function extractTrace(read: HeaderReader): TraceContext {
   return createTrace(plain === undefined ? {} : { traceId: plain });
 }
 
+/** Whether headers carry a trace already, so that theirs must not be replaced nor joined by another. */
+export function hasTrace(has: (name: string) => boolean): boolean {
+  return has('traceparent') || has('x-trace-id');
+}
+
 /** Gives the headers that carry `trace` to a callee. An id that is not W3C's travels as `x-trace-id`. */
 export function injectTrace(trace: TraceContext, set: (name: string, value: string) => void): void {
   if (!isW3cTrace(trace)) {

@@ -8,7 +8,8 @@ import {
   ServerInterceptingCall,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
-import { extractTrace, injectTrace } from './carrier.js';
+import { extractTrace, hasTrace, injectTrace } from './carrier.js';
+import type { TraceContext } from './trace.js';
 import { TraceStore, currentStore, currentTrace, runInStore } from './trace-store.js';
 
 function read(metadata: Metadata, name: string): string | undefined {
@@ -45,8 +46,8 @@ class TracedServerCall extends ServerInterceptingCall {
 export const traceServerInterceptor: ServerInterceptor = (_method, call) => new TracedServerCall(call);
 
 /**
- * Sends the running trace with each outgoing call and delivers the answers in the context of the caller. Metadata
- * that already has a `traceparent` is left as it is: an instrumentation has set it.
+ * Sends the running trace with each outgoing call and delivers the answers in the context of the caller. Metadata that
+ * already has a trace is sent as it is: the caller, or an instrumentation, has set it.
  */
 export const traceClientInterceptor: Interceptor = (options, nextCall) => {
   const trace = currentTrace();
@@ -54,10 +55,7 @@ export const traceClientInterceptor: Interceptor = (options, nextCall) => {
   const store = currentStore();
   return new InterceptingCall(nextCall(options), {
     start(metadata, _listener, next) {
-      if (metadata.get('traceparent').length === 0) {
-        injectTrace(trace, (name, value) => metadata.set(name, value));
-      }
-      next(metadata, {
+      next(withTrace(metadata, trace), {
         onReceiveMetadata: (received, forward) => runInStore(store, () => forward(received)),
         onReceiveMessage: (message, forward) => runInStore(store, () => forward(message)),
         onReceiveStatus: (status, forward) => runInStore(store, () => forward(status)),
@@ -65,6 +63,14 @@ export const traceClientInterceptor: Interceptor = (options, nextCall) => {
     },
   });
 };
+
+/** A copy: the caller may send its Metadata with other calls too, which have traces of their own. */
+function withTrace(metadata: Metadata, trace: TraceContext): Metadata {
+  if (hasTrace((name) => metadata.get(name).length > 0)) return metadata;
+  const copy = metadata.clone();
+  injectTrace(trace, (name, value) => copy.set(name, value));
+  return copy;
+}
 
 /**
  * Both interceptors as one: Nest hands `channelOptions.interceptors` to grpc-js's Server or to its Client, and the

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Metadata } from '@grpc/grpc-js';
 import {
   type ArgumentMetadata,
   type CallHandler,
@@ -52,18 +53,18 @@ export interface Text {
 }
 
 export interface Downstream {
-  which(message: Text): Observable<Text>;
+  which(message: Text, metadata?: Metadata): Observable<Text>;
 }
 
-/** The port of the application, for the client of its own downstream service. */
-export const address = { port: 0 };
+/** Where the application listens, for the client of its own downstream service. */
+export const address = { url: '' };
 
-export const grpcOptions = (port: number) => ({
+export const grpcOptions = (url: string) => ({
   transport: Transport.GRPC as const,
   options: {
     package: 'calls',
     protoPath: fileURLToPath(new URL('./calls.proto', import.meta.url)),
-    url: `127.0.0.1:${port}`,
+    url,
   },
 });
 
@@ -244,7 +245,7 @@ class DownstreamController {
       useFactory: () => ({ service: { name: 'calls' }, output: '/dev/null', format: 'json' }),
     }),
     ClientsModule.registerAsync([
-      { name: 'DOWNSTREAM', useFactory: () => withGrpcTrace(grpcOptions(address.port)) },
+      { name: 'DOWNSTREAM', useFactory: () => withGrpcTrace(grpcOptions(address.url)) },
     ]),
   ],
   controllers: [CallsController, DownstreamController],

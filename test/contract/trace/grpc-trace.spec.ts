@@ -1,4 +1,7 @@
-import { createServer } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Metadata } from '@grpc/grpc-js';
 import { Logger, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type ClientGrpcProxy, ClientProxyFactory } from '@nestjs/microservices';
@@ -35,23 +38,19 @@ let app: INestMicroservice;
 let client: ClientGrpcProxy;
 let calls: Calls;
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof bound === 'object' && bound !== null ? bound.port : 0;
-}
+const folder = mkdtempSync(join(tmpdir(), 'grpc-trace-'));
+/** A socket in the file system: nobody else can have it, as somebody may have a port that was free a moment ago. */
+const socket = (name: string): string => `unix:${join(folder, name)}`;
 
 beforeAll(async () => {
-  address.port = await freePort();
+  address.url = socket('calls');
   app = await NestFactory.createMicroservice(CallsModule, {
-    ...withGrpcTrace(grpcOptions(address.port)),
+    ...withGrpcTrace(grpcOptions(address.url)),
     logger: false,
   });
   app.get(ClogService)[CLOG_TAP]((line) => lines.push(JSON.parse(line) as Record<string, unknown>));
   await app.listen();
-  client = ClientProxyFactory.create(withGrpcTrace(grpcOptions(address.port)));
+  client = ClientProxyFactory.create(withGrpcTrace(grpcOptions(address.url)));
   calls = client.getService<Calls>('Calls');
 });
 
@@ -59,6 +58,7 @@ afterAll(async () => {
   client.close();
   await app.close();
   Logger.overrideLogger(false);
+  rmSync(folder, { recursive: true });
 });
 
 beforeEach(() => {
@@ -158,11 +158,11 @@ it('gives a call without a trace one of its own', async () => {
 });
 
 it('takes the trace, and warns once, where the server was not wrapped', async () => {
-  const port = await freePort();
+  const url = socket('bare');
   const logger = { log: vi.fn(), error: vi.fn(), warn: vi.fn() };
-  const bare = await NestFactory.createMicroservice(CallsModule, { ...grpcOptions(port), logger });
+  const bare = await NestFactory.createMicroservice(CallsModule, { ...grpcOptions(url), logger });
   await bare.listen();
-  const other = ClientProxyFactory.create(withGrpcTrace(grpcOptions(port)));
+  const other = ClientProxyFactory.create(withGrpcTrace(grpcOptions(url)));
   const downstream = other.getService<Downstream>('Downstream');
   const ids: string[] = [];
   for (const id of ['job-1', 'job-2']) {
@@ -189,17 +189,44 @@ it("runs the caller's subscribers in the caller's trace", async () => {
   expect(await lastValueFrom(seen.pipe(toArray()))).toEqual(Array.from({ length: 4 }, () => 'job-42'));
 });
 
-it('mixes no ids in 20,000 calls, 50 in flight', async () => {
+it("leaves the caller's Metadata as it is, which may go with one call after another", async () => {
+  const downstream = client.getService<Downstream>('Downstream');
+  const shared = new Metadata();
+  shared.set('authorization', 'Bearer x');
+  const ids = [createTraceId(), createTraceId(), 'job-42'];
+  const seen: string[] = [];
+  for (const id of ids) {
+    seen.push((await runWithTrace(id, () => lastValueFrom(downstream.which({ text: 'a' }, shared)))).text);
+  }
+  expect(seen).toEqual(ids);
+  expect(shared.getMap()).toEqual({ authorization: 'Bearer x' });
+});
+
+it.each([
+  ['traceparent', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, 'a'.repeat(32)],
+  ['x-trace-id', 'own-7', 'own-7'],
+])("keeps the caller's own %s", async (name, value, expected) => {
+  const downstream = client.getService<Downstream>('Downstream');
+  const own = new Metadata();
+  own.set(name, value);
+  const { text } = await runWithTrace('job-42', () => lastValueFrom(downstream.which({ text: 'a' }, own)));
+  expect(text).toBe(expected);
+});
+
+it('mixes no ids in 20,000 calls, 50 in flight, with one Metadata for all', async () => {
+  const shared = new Metadata();
   const downstream = client.getService<Downstream>('Downstream');
   let mixed = 0;
   let started = 0;
   const worker = async (): Promise<void> => {
     while (started < 20_000) {
-      const id = `call-${started++}`;
+      const id = started++ % 2 === 0 ? createTraceId() : `call-${started}`;
       const message = { text: id };
       // One in twenty is a stream, so that messages of many calls interleave on the wire.
       const answer = await runWithTrace(id, () =>
-        lastValueFrom(started % 20 === 0 ? calls.raw(from([message, message])) : downstream.which(message)),
+        lastValueFrom(
+          started % 20 === 0 ? calls.raw(from([message, message])) : downstream.which(message, shared),
+        ),
       );
       if (answer.text !== id) mixed++;
     }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import {
   type CanActivate,
   Controller,
@@ -73,18 +73,14 @@ let logs: ObservedClog;
 let port = 0;
 
 beforeAll(async () => {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const bound = probe.address();
-  port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-  await new Promise((resolve) => probe.close(resolve));
   app = await NestFactory.create(HybridModule, { logger: false });
   logs = observeClog(app.get(ClogService));
-  app.connectMicroservice(
-    { transport: Transport.TCP, options: { host: '127.0.0.1', port } },
+  const tcp = app.connectMicroservice(
+    { transport: Transport.TCP, options: { host: '127.0.0.1', port: 0 } },
     { inheritAppConfig: true },
   );
   await app.startAllMicroservices();
+  ({ port } = tcp.unwrap<Server>().address() as AddressInfo);
   await app.listen(0, '127.0.0.1');
 });
 
