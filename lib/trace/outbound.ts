@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import { ValidationError } from '../errors/validation.error.js';
-import { injectTrace } from './carrier.js';
+import { hasTrace, injectTrace } from './carrier.js';
 import { watchHttpRequests } from './http-requests.js';
 import { currentTrace } from './trace-store.js';
 
@@ -25,7 +25,7 @@ const FETCH = 'undici:request:create';
  * `x-trace-id`: those of `fetch`, undici, `http.request` and `https.request`, and so of axios and got; for the whole
  * process, until the result is called. The origin is where the request goes, not what its `Host` header says.
  *
- * Left as they are: a request that has a `traceparent`; one of `http.request` whose headers are a flat list or hold
+ * Left as they are: a request that has a `traceparent` or an `x-trace-id`; one of `http.request` whose headers are a flat list or hold
  * `Expect`, or that goes through a Unix socket or, on Node 20, a `createConnection` without an agent.
  *
  * @throws ValidationError for something that is not an http(s) origin.
@@ -35,12 +35,12 @@ export function propagateTrace(options: PropagateOptions): () => void {
   const origins = new Set(options.origins.map(checkOrigin));
   const onFetch = (message: unknown): void => {
     const { request } = message as { request: UndiciRequest };
-    if (!origins.has(String(request.origin)) || hasTrace(request.headers)) return;
+    if (!origins.has(String(request.origin)) || hasTrace(fetchHeaders(request.headers))) return;
     inject((name, value) => request.addHeader(name, value));
   };
   const onHttp = (request: ClientRequest): void => {
     // Rendered headers cannot be changed, and trying to would end the process: nobody could catch it.
-    if (request.headersSent || request.hasHeader('traceparent')) return;
+    if (request.headersSent || hasTrace((name) => request.hasHeader(name))) return;
     const origin = originOfRequest(request);
     if (origin !== undefined && origins.has(origin)) inject((name, value) => request.setHeader(name, value));
   };
@@ -57,10 +57,10 @@ function inject(set: (name: string, value: string) => void): void {
   if (trace !== undefined) injectTrace(trace, set);
 }
 
-/** undici keeps headers as text or as a flat list, by its version. */
-function hasTrace(headers: unknown): boolean {
-  const text = Array.isArray(headers) ? headers.map(String).join('\n') : String(headers);
-  return /(?:^|\n)traceparent(?::|\n)/i.test(text);
+/** undici keeps headers as a flat list of names and values or, in Node 20, as text. */
+function fetchHeaders(headers: unknown): (name: string) => boolean {
+  if (!Array.isArray(headers)) return (name) => new RegExp(`^${name}:`, 'im').test(String(headers));
+  return (name) => headers.some((each, at) => at % 2 === 0 && String(each).toLowerCase() === name);
 }
 
 /** Node says which host a request goes to; its port is told by the `Host` header alone, which Node fills in. */

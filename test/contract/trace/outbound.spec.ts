@@ -61,10 +61,24 @@ it('leaves a request that has a traceparent as it is, and stops when told', asyn
   expect(parents()).toEqual([own, undefined]);
 });
 
+it('leaves an x-trace-id of the caller alone, and adds no second one where somebody else propagates too', async () => {
+  const [first, second] = [1, 2].map(() => propagateTrace({ origins: [origin] }));
+  stop = () => [first, second].forEach((each) => each?.());
+  const own = { headers: { 'x-trace-id': 'own' } };
+  const asked = (make: () => ClientRequest) => call(make, 'job-42');
+  await runWithTrace('job-42', () => fetch(origin));
+  await asked(() => request(origin));
+  await runWithTrace('job-42', () => fetch(origin, own));
+  await asked(() => request(origin, own));
+  expect(seen.map((headers) => headers['x-trace-id'])).toEqual(['job-42', 'job-42', 'own', 'own']);
+  await runWithTrace(TRACE, () => fetch(origin, own));
+  expect(parents().filter(Boolean)).toEqual([]);
+});
+
 /** Makes a request in the trace, which is answered or fails. */
-function call(make: () => ClientRequest): Promise<unknown> {
+function call(make: () => ClientRequest, trace: string | typeof TRACE = TRACE): Promise<unknown> {
   return runWithTrace(
-    TRACE,
+    trace,
     () =>
       new Promise((resolve, reject) => {
         const made = make();
