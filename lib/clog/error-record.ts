@@ -1,66 +1,58 @@
-/** How deep causes and fields of errors are followed. */
-const DEEPEST = 8;
-
-/** An error as it stands in a line. */
-export interface ErrorRecord {
-  readonly type: string;
-  readonly message: string;
-  readonly stack: string;
-  readonly [field: string]: unknown;
-}
-
 /**
- * Turns an error into its record: `type`, `message`, `stack`, its own fields (`code`, `key`, …), `cause` all the way
- * down and `aggregateErrors`. Cycles end, throwing getters and odd subclasses do no harm. Other values pass unchanged.
- *
- * @param tame what own fields are passed through before they are kept.
+ * What a line shows of an error, in its order: `type`, `message`, `stack`, own fields (`code`, `key`, …), `cause` and
+ * `aggregateErrors`. Throwing getters and odd subclasses do no harm; what the values hold is the caller's matter.
  */
-export function errorRecord(
-  error: unknown,
-  tame: (value: unknown) => unknown,
-  seen = new Set<unknown>(),
-): unknown {
-  if (!isError(error)) return error;
-  if (seen.has(error)) return `[circular ${read(error, 'name')}]`;
-  if (seen.size >= DEEPEST) return `[${read(error, 'name')} and more]`;
-  seen.add(error);
-  const record: Record<string, unknown> = {
-    type: typeOf(error),
-    message: read(error, 'message'),
-    stack: read(error, 'stack'),
-  };
+export function errorFields(error: Error): ReadonlyMap<string, unknown> {
+  const fields = new Map<string, unknown>([
+    ['type', typeOf(error)],
+    ['message', errorMessage(error)],
+    ['stack', text(error, 'stack')],
+  ]);
   for (const key of Object.keys(error)) {
-    if (key in record || key === 'cause' || key === 'errors' || key === 'name') continue;
+    if (fields.has(key) || key === 'cause' || key === 'errors' || key === 'name') continue;
     const value = property(error, key);
-    if (value !== undefined && typeof value !== 'function')
-      record[key] = isError(value) ? errorRecord(value, tame, seen) : tame(value);
+    if (value !== undefined && typeof value !== 'function') fields.set(key, value);
   }
   const cause = property(error, 'cause');
-  if (cause !== undefined) record['cause'] = isError(cause) ? errorRecord(cause, tame, seen) : tame(cause);
+  if (cause !== undefined) fields.set('cause', cause);
   const errors = property(error, 'errors');
-  if (Array.isArray(errors)) {
-    record['aggregateErrors'] = errors.map((each: unknown) =>
-      isError(each) ? errorRecord(each, tame, new Set(seen)) : tame(each),
-    );
-  }
-  seen.delete(error);
-  return record;
+  if (Array.isArray(errors)) fields.set('aggregateErrors', errors);
+  return fields;
 }
 
-/** Errors of this realm and of others (`vm`, jest). */
+/** Errors of this realm and of others (`vm`, jest). Never throws, as `instanceof` does for a revoked proxy. */
 export function isError(value: unknown): value is Error {
-  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  try {
+    return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  } catch {
+    return false;
+  }
+}
+
+/** The message of an error, empty where it is no text. */
+export function errorMessage(error: Error): string {
+  return text(error, 'message');
+}
+
+/** What stands in a line for a value that threw when it was read. */
+export function failureNote(failure: unknown): string {
+  try {
+    if (isError(failure) && typeof failure.name === 'string') return `[threw ${failure.name}]`;
+  } catch {
+    // What was thrown throws in its turn.
+  }
+  return '[threw a value]';
 }
 
 function typeOf(error: Error): string {
-  const constructed: unknown = property(error, 'constructor');
-  const name = typeof constructed === 'function' ? constructed.name : '';
+  const constructed = property(error, 'constructor');
+  const name = typeof constructed === 'function' ? text(constructed, 'name') : '';
   // A plain Error that was given a name says more by that name.
-  return name === '' || name === 'Error' ? read(error, 'name') || 'Error' : name;
+  return name === '' || name === 'Error' ? text(error, 'name') || 'Error' : name;
 }
 
-function read(error: Error, key: 'name' | 'message' | 'stack'): string {
-  const value = property(error, key);
+function text(object: object, key: string): string {
+  const value = property(object, key);
   return typeof value === 'string' ? value : '';
 }
 
@@ -68,6 +60,6 @@ function property(object: object, key: string): unknown {
   try {
     return (object as Record<string, unknown>)[key];
   } catch (failure) {
-    return `[threw ${failure instanceof Error ? failure.name : 'a value'}]`;
+    return failureNote(failure);
   }
 }

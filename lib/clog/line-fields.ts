@@ -1,7 +1,10 @@
-import { isError } from './error-record.js';
-import { isTame, tame } from './tame.js';
+import { failureNote, isError } from './error-record.js';
+import { type Budget, WHOLE_BUDGET, isTame, tame } from './tame.js';
 
 export type Fields = Record<string, unknown>;
+
+/** What the fields of the line that is looked at may still hold: reused, since looking must allocate nothing. */
+const looked: Budget = { left: 0 };
 
 /**
  * The fields as they go into a line: the object itself, if nothing in it needs care, which is the rule; else a copy. On
@@ -10,11 +13,15 @@ export type Fields = Record<string, unknown>;
  * @param raw names whose values a serializer of pino takes care of.
  */
 export function lineFields(fields: Fields, raw: ReadonlySet<string>): Fields {
+  // Errors, of other realms too, lists and maps have no fields that pino would see.
+  if (Object.getPrototypeOf(fields) !== Object.prototype) return copyFields(fields, raw);
+  looked.left = WHOLE_BUDGET;
   for (const key in fields) {
     const value = fields[key];
     if (isOwnName(key)) return copyFields(fields, raw);
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') continue;
-    if (!raw.has(key) && !isTame(value) && !(key === 'err' && isError(value))) return copyFields(fields, raw);
+    if (raw.has(key) || isTame(value, looked) || (key === 'err' && isError(value))) continue;
+    return copyFields(fields, raw);
   }
   return fields;
 }
@@ -41,18 +48,38 @@ export function isOwnName(name: string): boolean {
  * `err`, a list or map under `value`.
  */
 export function copyFields(fields: Fields, raw: ReadonlySet<string>): Fields {
-  if (isError(fields)) return { err: fields };
-  if (Symbol.iterator in fields) return { value: tame(fields) };
+  const budget: Budget = { left: WHOLE_BUDGET };
+  if (isError(fields)) return { err: raw.has('err') ? fields : tame(fields, budget) };
+  const result: Fields = {};
+  try {
+    if (Symbol.iterator in fields) return { value: tame(fields, budget) };
+    for (const key of Object.keys(fields)) {
+      // Assigned, it would set the prototype instead of a field.
+      if (key === '__proto__') continue;
+      const name = isOwnName(key) ? `${key}_` : key;
+      const value = read(fields, key);
+      result[name] = raw.has(key) ? value : tame(value, budget);
+    }
+    return result;
+  } catch (failure) {
+    return { ...result, value: failureNote(failure) };
+  }
+}
+
+/** A field, or a note if it throws when it is read. */
+function read(fields: Fields, key: string): unknown {
+  try {
+    return fields[key];
+  } catch (failure) {
+    return failureNote(failure);
+  }
+}
+
+/** The own fields of an object, read once and without throwing. */
+export function readFields(fields: Fields): Fields {
   const result: Fields = {};
   for (const key of Object.keys(fields)) {
-    // Assigned, it would set the prototype instead of a field.
-    if (key === '__proto__') continue;
-    const name = isOwnName(key) ? `${key}_` : key;
-    try {
-      result[name] = raw.has(key) ? fields[key] : tame(fields[key]);
-    } catch (failure) {
-      result[name] = `[threw ${isError(failure) ? failure.name : 'a value'}]`;
-    }
+    if (key !== '__proto__') result[key] = read(fields, key);
   }
   return result;
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ClogCore } from './clog-core.js';
+import { errorMessage, isError } from './error-record.js';
 import { flatLine } from './flat-line.js';
 import { type Fields, copyFields, lineFields } from './line-fields.js';
 import { LEVEL_NAMES, type LineLevel } from './log-level.js';
@@ -30,14 +31,19 @@ export class LineWriter {
       this.write(level, message, optional[0], method);
       return;
     }
-    for (const line of nestLines(level >= 50, message, optional)) {
-      this.write(level, line.message, line.fields, method);
+    try {
+      for (const line of nestLines(level >= 50, message, optional)) {
+        this.write(level, line.message, line.fields, method);
+      }
+    } catch (failure) {
+      this.#writeFailure(typeof message === 'string' ? message : '', failure);
     }
   }
 
   /** On the way of every line, so it holds only what nearly every line needs. */
-  write(level: LineLevel, message: unknown, fields: unknown, method: Method): void {
-    if (typeof message !== 'string' || (fields !== undefined && !isObject(fields))) {
+  write(level: LineLevel, message: unknown, given: unknown, method: Method): void {
+    const fields = given ?? undefined;
+    if (typeof message !== 'string' || (fields !== undefined && typeof fields !== 'object')) {
       this.writeNest(level, message, [fields, undefined], method);
       return;
     }
@@ -82,17 +88,16 @@ export class LineWriter {
 
   /** What is left of a line that pino cannot write at all. */
   #writeFailure(message: string, failure: unknown): void {
-    const reason = failure instanceof Error ? failure.message : 'a value was thrown';
-    const { service, sink, now } = {
-      service: this.#core.service.name,
-      sink: this.#core.sink,
-      now: this.#core.now,
+    const reason = isError(failure) ? errorMessage(failure) : 'a value was thrown';
+    const { service, sink, now } = this.#core;
+    const line = {
+      level: 'error',
+      time: now,
+      service: service.name,
+      namespace: this.#namespace,
+      reason,
+      msg: message,
     };
-    const line = { level: 'error', time: now, service, namespace: this.#namespace, reason, msg: message };
     sink.write(`${JSON.stringify(line)}\n`);
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,5 +1,5 @@
-import { isError } from './error-record.js';
-import type { Fields } from './line-fields.js';
+import { errorMessage, failureNote, isError } from './error-record.js';
+import { type Fields, readFields } from './line-fields.js';
 
 /** One line to write. */
 export interface NestLine {
@@ -30,7 +30,7 @@ export function nestLines(isErrorLevel: boolean, message: unknown, optional: rea
   const messages = [message];
   for (const each of rest) {
     if (isError(each)) shared['err'] = each;
-    else if (isPlain(each)) Object.assign(shared, each);
+    else if (isPlain(each)) Object.assign(shared, readFields(each));
     else messages.push(each);
   }
   return messages.map((each) => line(each, shared));
@@ -40,34 +40,48 @@ function line(message: unknown, shared: Fields): NestLine {
   // Nest calls a function for its message, and names a class.
   const value = typeof message === 'function' ? evaluate(message) : message;
   if (typeof value === 'string') return { message: value, fields: shared };
-  if (isError(value)) return { message: value.message, fields: { err: value, ...shared } };
+  if (isError(value)) return { message: errorMessage(value), fields: { err: value, ...shared } };
   if (isPlain(value)) {
-    const { msg, message: text, ...fields } = value;
-    const own = msg ?? text;
-    if (typeof own === 'string') return { message: own, fields: { ...fields, ...shared } };
-    return { message: '', fields: { ...value, ...shared } };
+    const own = readFields(value);
+    const { msg, message: text, ...fields } = own;
+    const said = msg ?? text;
+    if (typeof said === 'string') return { message: said, fields: { ...fields, ...shared } };
+    return { message: '', fields: { ...own, ...shared } };
   }
   if (typeof value === 'object' && value !== null) return { message: '', fields: { value, ...shared } };
-  return { message: String(value), fields: shared };
+  return { message: textOf(value), fields: shared };
 }
 
 function evaluate(message: Function): unknown {
-  if (/^class\s/.test(Function.prototype.toString.call(message))) return message.name;
   try {
+    if (/^class\s/.test(Function.prototype.toString.call(message))) return message.name;
     return (message as () => unknown)();
   } catch (error) {
     return error;
   }
 }
 
+/** Never throws, as a look at a revoked proxy does. */
 function isPlain(value: unknown): value is Fields {
   if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  try {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return prototype === Object.prototype || prototype === null;
+  } catch {
+    return false;
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch (failure) {
+    return failureNote(failure);
+  }
 }
 
 /** An error of which only the text is left, as Nest's exception handlers give it. */
 function errorOf(stack: string, message: unknown): Fields {
   const type = /^([A-Z]\w*)(?::|\n)/.exec(stack)?.[1] ?? 'Error';
-  return { type, message: typeof message === 'string' ? message : String(message), stack };
+  return { type, message: textOf(message), stack };
 }

@@ -1,6 +1,6 @@
 import { pino, type Logger, type LoggerOptions } from 'pino';
 import { ValidationError } from '../errors/validation.error.js';
-import { errorRecord } from './error-record.js';
+import { isError } from './error-record.js';
 import type { ResolvedClogOptions } from './resolve-clog-options.js';
 import type { Sink } from './sink.js';
 import { tame } from './tame.js';
@@ -35,8 +35,7 @@ export function createPinoRoot(service: string, options: ResolvedClogOptions, si
 
 /** The `err` field. pino-http hands on an error that it has serialized already; the original is in `raw`. */
 export function serializeError(error: unknown): unknown {
-  if (typeof error === 'object' && error !== null && 'raw' in error && error.raw instanceof Error) {
-    return errorRecord(error.raw, tame);
-  }
-  return errorRecord(error, tame);
+  if (isError(error)) return tame(error);
+  const raw = typeof error === 'object' && error !== null && 'raw' in error ? error.raw : undefined;
+  return isError(raw) ? tame(raw) : error;
 }

@@ -1,16 +1,28 @@
-import { errorRecord, isError } from './error-record.js';
+import { errorFields, failureNote, isError } from './error-record.js';
 
-/** How deep and how wide a value is followed before it is cut: enough for any record a person reads. */
-const DEEPEST = 10;
+/** How deep and wide a value is followed before it is cut: enough for any record a person reads. */
+const DEEPEST = 8;
 const WIDEST = 1000;
 /** How much of a buffer is shown, in bytes. */
 const SHOWN = 32;
 
 /**
- * Whether JSON shows the value as it is: strings, numbers, booleans, null, and plain objects and arrays of these.
- * Costs no allocation; `depth` bounds circular values. May throw where a getter throws.
+ * How many more values a line takes. Depth and width alone let objects that refer to one another grow to their product:
+ * twenty friends of each other are a line of 25 MB, and the process stands still meanwhile.
  */
-export function isTame(value: unknown, depth = 6): boolean {
+export interface Budget {
+  left: number;
+}
+
+/** What fits into one line: two milliseconds of work and some 200 kB. */
+export const WHOLE_BUDGET = 10_000;
+
+/**
+ * Whether JSON shows the value as it is: strings, numbers, booleans, null, and plain objects and arrays of these.
+ * Costs no allocation; `depth` and `budget` bound circular and cross-linked values. May throw where a getter throws.
+ */
+export function isTame(value: unknown, budget: Budget, depth = 6): boolean {
+  if (--budget.left < 0) return false;
   switch (typeof value) {
     case 'string':
     case 'number':
@@ -24,99 +36,136 @@ export function isTame(value: unknown, depth = 6): boolean {
   }
   if (value === null) return true;
   if (depth === 0) return false;
-  if (Array.isArray(value)) return value.length <= WIDEST && value.every((each) => isTame(each, depth - 1));
+  if (Array.isArray(value)) {
+    return value.length <= WIDEST && value.every((each) => isTame(each, budget, depth - 1));
+  }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;
   for (const key in value) {
-    if (!isTame((value as Record<string, unknown>)[key], depth - 1)) return false;
+    if (!isTame((value as Record<string, unknown>)[key], budget, depth - 1)) return false;
   }
   return true;
 }
 
 /**
  * A copy that JSON can show without loss of meaning and without throwing: maps become objects, sets arrays, big
- * integers and symbols strings, buffers their length and first bytes, errors records, circular references and
+ * integers and symbols strings, buffers their length and first bytes, errors their fields, circular references and
  * throwing getters a note.
+ *
+ * @param budget shared by what goes into one line.
  */
-export function tame(value: unknown): unknown {
-  return copy(value, []);
+export function tame(value: unknown, budget: Budget = { left: WHOLE_BUDGET }): unknown {
+  return new Copy(budget).of(value);
 }
 
-function copy(value: unknown, above: readonly unknown[]): unknown {
-  switch (typeof value) {
-    case 'bigint':
-      return value.toString();
-    case 'symbol':
-      return value.toString();
-    case 'function':
-      return `[function ${value.name || 'anonymous'}]`;
-    case 'object':
-      break;
-    default:
-      return value;
+/** One copy: what it may still take, and the objects that it is inside of. */
+class Copy {
+  readonly #budget: Budget;
+  readonly #above: unknown[] = [];
+
+  constructor(budget: Budget) {
+    this.#budget = budget;
   }
-  if (value === null || value instanceof Date) return dateOrNull(value);
-  if (above.includes(value)) return '[circular]';
-  if (above.length >= DEEPEST) return '[too deep]';
-  try {
-    return copyObject(value, [...above, value]);
-  } catch (failure) {
-    return note(failure);
-  }
-}
 
-/** An invalid date would be `null` in JSON, and its reader none the wiser. */
-function dateOrNull(value: Date | null): unknown {
-  return value !== null && Number.isNaN(value.getTime()) ? '[invalid date]' : value;
-}
-
-function copyObject(value: object, above: readonly unknown[]): unknown {
-  if (isError(value)) return errorRecord(value, (field) => copy(field, above));
-  if (ArrayBuffer.isView(value)) return bytes(value);
-  if (value instanceof ArrayBuffer) return bytes(new Uint8Array(value));
-  if (value instanceof Map) return copyMap(value, above);
-  if (Array.isArray(value) || value instanceof Set) return copyList([...(value as Iterable<unknown>)], above);
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON(), above);
-  if (value instanceof RegExp || value instanceof URLSearchParams) return String(value);
-  return copyEntries(Object.keys(value), (key) => (value as Record<string, unknown>)[key], above);
-}
-
-function copyMap(map: ReadonlyMap<unknown, unknown>, above: readonly unknown[]): unknown {
-  const named = [...map.keys()].every((key) => typeof key === 'string' || typeof key === 'number');
-  if (!named) return copyList([...map], above);
-  const values = new Map([...map].map(([key, each]) => [String(key), each]));
-  return copyEntries([...values.keys()], (key) => values.get(key), above);
-}
-
-function copyList(list: readonly unknown[], above: readonly unknown[]): unknown {
-  const shown = list.slice(0, WIDEST).map((each) => copy(each, above));
-  return list.length > WIDEST ? [...shown, `[${list.length - WIDEST} more]`] : shown;
-}
-
-function copyEntries(
-  keys: readonly string[],
-  get: (key: string) => unknown,
-  above: readonly unknown[],
-): unknown {
-  // Without a prototype a key named `__proto__` is a key like any other.
-  const result = Object.create(null) as Record<string, unknown>;
-  for (const key of keys.slice(0, WIDEST)) {
+  of(value: unknown): unknown {
+    this.#budget.left--;
+    switch (typeof value) {
+      case 'bigint':
+      case 'symbol':
+        return value.toString();
+      case 'function':
+        return functionNote(value);
+      case 'object':
+        break;
+      default:
+        return value;
+    }
+    if (value === null) return value;
+    if (this.#above.includes(value)) return '[circular]';
+    if (this.#above.length >= DEEPEST) return '[too deep]';
+    this.#above.push(value);
     try {
-      result[key] = copy(get(key), above);
+      return this.#object(value);
     } catch (failure) {
-      result[key] = note(failure);
+      return failureNote(failure);
+    } finally {
+      this.#above.pop();
     }
   }
-  if (keys.length > WIDEST) result['…'] = `[${keys.length - WIDEST} more]`;
-  return result;
+
+  #object(value: object): unknown {
+    if (isError(value)) return this.#entries(errorFields(value));
+    // An invalid date would be `null` in JSON, and its reader none the wiser.
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? '[invalid date]' : value;
+    if (ArrayBuffer.isView(value)) return bytes(value);
+    if (value instanceof ArrayBuffer) return bytes(new Uint8Array(value));
+    if (value instanceof Map) return this.#map(value);
+    if (Array.isArray(value)) return this.#list(value, value.length);
+    if (value instanceof Set) return this.#list(value, value.size);
+    if ('toJSON' in value && typeof value.toJSON === 'function') return this.of(value.toJSON());
+    if (value instanceof RegExp || value instanceof URLSearchParams) return String(value);
+    const keys = Object.keys(value);
+    return this.#record(keys, keys.length, (key) => (value as Record<string, unknown>)[key]);
+  }
+
+  #map(map: ReadonlyMap<unknown, unknown>): unknown {
+    for (const key of map.keys()) {
+      if (typeof key !== 'string' && typeof key !== 'number') return this.#list(map, map.size);
+    }
+    return this.#entries(map as ReadonlyMap<string | number, unknown>);
+  }
+
+  #list(values: Iterable<unknown>, size: number): unknown {
+    const shown: unknown[] = [];
+    for (const each of values) {
+      if (this.#isFull(shown.length)) {
+        shown.push(`[${size - shown.length} more]`);
+        break;
+      }
+      shown.push(this.of(each));
+    }
+    return shown;
+  }
+
+  #entries(entries: ReadonlyMap<string | number, unknown>): unknown {
+    const values = entries.values();
+    return this.#record(entries.keys(), entries.size, () => values.next().value);
+  }
+
+  #record(keys: Iterable<string | number>, size: number, get: (key: string | number) => unknown): unknown {
+    // Without a prototype a key named `__proto__` is a key like any other.
+    const result = Object.create(null) as Record<string, unknown>;
+    let shown = 0;
+    for (const key of keys) {
+      if (this.#isFull(shown)) {
+        result['…'] = `[${size - shown} more]`;
+        break;
+      }
+      shown++;
+      try {
+        result[key] = this.of(get(key));
+      } catch (failure) {
+        result[key] = failureNote(failure);
+      }
+    }
+    return result;
+  }
+
+  #isFull(shown: number): boolean {
+    return shown >= WIDEST || this.#budget.left <= 0;
+  }
+}
+
+function functionNote(value: Function): string {
+  try {
+    return `[function ${value.name || 'anonymous'}]`;
+  } catch {
+    return '[function]';
+  }
 }
 
 function bytes(view: ArrayBufferView): string {
   const buffer = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
   const more = buffer.length > SHOWN ? '…' : '';
   return `[${buffer.length} bytes] ${buffer.toString('hex', 0, SHOWN)}${more}`;
-}
-
-function note(failure: unknown): string {
-  return `[threw ${failure instanceof Error ? failure.name : 'a value'}]`;
 }

@@ -126,6 +126,39 @@ describe('a line survives whatever its fields hold', () => {
   });
 });
 
+describe('a line stays within bounds', () => {
+  const friends = (count: number) => {
+    const people = Array.from({ length: count }, (_, id) => ({ id, friends: [] as unknown[] }));
+    for (const each of people) each.friends = people.filter((other) => other !== each);
+    return people[0];
+  };
+
+  it('although its objects refer to one another, in fields, in errors and in with()', () => {
+    const err = Object.assign(new Error('why'), { user: friends(20) });
+    const { clog, output } = memoryClog();
+    clog.info('x', { user: friends(20), n: 1 });
+    clog.error('x', { err });
+    clog.with({ user: friends(20) }).info('x');
+    clog.info('x', { errors: new AggregateError(Array.from({ length: 20 }, () => err)) });
+    for (const line of output.text) expect(line.length).toBeLessThan(500_000);
+    expect(output.records[0]).toMatchObject({ user: { id: 0, friends: expect.any(Array) as unknown }, n: 1 });
+    expect(output.text[0]).toMatch(/\[\d+ more\]/);
+  });
+
+  it('although its data share their parts', () => {
+    let shared: unknown = { v: 1 };
+    for (let level = 0; level < 5; level++) shared = Array.from({ length: 12 }, () => shared);
+    const { clog, output } = memoryClog();
+    clog.info('x', { shared });
+    expect(output.text[0]?.length).toBeLessThan(500_000);
+  });
+
+  it('and shows plain data whole up to 10,000 values', () => {
+    const rows = Array.from({ length: 900 }, (_, id) => ({ id, tags: ['a', 'b'] }));
+    expect(write({ rows })['rows']).toEqual(rows);
+  });
+});
+
 describe('errors', () => {
   class OrderError extends TypeError {
     readonly code = 'ORDER';
@@ -167,7 +200,7 @@ describe('errors', () => {
       reason: { type: 'Error', message: 'plain' },
       list: [{ message: 'in list' }],
       foreign: { type: 'TypeError', message: 'far' },
-      err: { message: 'round', cause: '[circular Error]' },
+      err: { message: 'round', cause: '[circular]' },
     });
   });
 
@@ -180,6 +213,20 @@ describe('errors', () => {
       { msg: 'failed', err: { message: 'why' } },
       { msg: 'alone', err: { message: 'alone' } },
       { msg: 'told', err: { message: 'info' } },
+    ]);
+  });
+
+  it('of another realm may be given in their place too, and lists and maps', () => {
+    const { clog, output } = memoryClog();
+    clog.error('failed', vm.runInNewContext('new TypeError("far")'));
+    clog.info('list', [1, 'two'] as never);
+    clog.info('map', new Map([['a', 1]]) as never);
+    clog.info('none', null as never);
+    expect(output.records).toMatchObject([
+      { msg: 'failed', err: { type: 'TypeError', message: 'far' } },
+      { msg: 'list', value: [1, 'two'] },
+      { msg: 'map', value: { a: 1 } },
+      { msg: 'none' },
     ]);
   });
 

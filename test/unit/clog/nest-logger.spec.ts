@@ -82,6 +82,71 @@ describe("as Nest's logger", () => {
     expect(output.records[10]).toMatchObject({ value: ['a', '1'] });
   });
 
+  describe('writes a line for', () => {
+    const revoked = () => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    };
+    const thrower = () => ({
+      get boom(): never {
+        throw new RangeError('no');
+      },
+      kept: 1,
+    });
+    const withMessage = (get: (error: Error) => unknown) => {
+      const error = new Error('x');
+      return Object.defineProperty(error, 'message', { get: () => get(error) });
+    };
+    const throws = (): never => {
+      throw new RangeError('no');
+    };
+
+    it.each<[string, () => unknown[], object]>([
+      ['a getter that throws', () => ['m', thrower()], { msg: 'm', boom: '[threw RangeError]', kept: 1 }],
+      ['such a getter alone', () => [thrower()], { msg: '', boom: '[threw RangeError]', kept: 1 }],
+      ['an error whose message throws', () => [withMessage(throws)], { msg: '[threw RangeError]' }],
+      ['an error that is its own message', () => [withMessage((error) => error)], { msg: '' }],
+      ['a revoked proxy', () => ['m', revoked()], { msg: 'm' }],
+      ['a revoked proxy alone', () => [revoked()], { msg: '', value: '[threw TypeError]' }],
+      [
+        'a function whose text throws',
+        () => [() => Object.assign(() => 0, { toString: throws })],
+        { msg: '[threw RangeError]' },
+      ],
+      [
+        'a class whose name throws',
+        () => [Object.defineProperty(class {}, 'name', { get: throws })],
+        { msg: 'no', err: { type: 'RangeError' } },
+      ],
+      [
+        'a stack beside an object that is no text',
+        () => [{ toString: throws }, 'Error\n    at a.js:1'],
+        { err: { message: '[threw RangeError]' } },
+      ],
+      ['something without a prototype', () => [Object.create(null)], { msg: '' }],
+    ])('%s', (_name, values, expected) => {
+      const [message, ...optional] = values();
+      new Logger('Ctx').error(message, ...(optional as []));
+      clog.warn(message, ...optional);
+      clog.log(message, ...optional, 'Ctx');
+      expect(output.records[0]).toMatchObject({ ...expected, context: 'Ctx' });
+      expect(output.records.filter(({ level }) => level !== 'info').map(({ level }) => level)).toContain(
+        'warn',
+      );
+      expect(output.records.at(-1)).toMatchObject({ level: 'info', context: 'Ctx' });
+    });
+
+    it('a revoked proxy in the place of the fields, in with() too', () => {
+      clog.info('m', revoked());
+      clog.with(revoked()).info('n');
+      expect(output.records).toMatchObject([
+        { msg: 'm', value: '[threw TypeError]' },
+        { msg: 'n', value: '[threw TypeError]' },
+      ]);
+    });
+  });
+
   it("follows Nest's setLogLevels", () => {
     clog.setLogLevels(['error', 'warn']);
     expect(clog.level).toBe('warn');
