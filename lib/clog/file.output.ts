@@ -1,11 +1,14 @@
-import { renameSync } from 'node:fs';
+import { lstatSync, renameSync } from 'node:fs';
 import { AppendFile } from './append-file.js';
 import { BackupFiles } from './backup-files.js';
 import type { Clock } from './clock.js';
 import type { Output } from './output.js';
 import type { ResolvedRotation } from './resolve-clog-options.js';
+import { StreamOutput } from './stream.output.js';
 
 const MB = 2 ** 20;
+/** UTF-8 takes up to three bytes for a unit of UTF-16: only near the limit the bytes must be counted. */
+const WIDEST_UNIT = 3;
 
 /**
  * A log file, put aside when it is full if `rotation` says so. Only the rename is on the way of a line; zipping and
@@ -27,10 +30,11 @@ export class FileOutput implements Output {
     path: string,
     rotation: ResolvedRotation | undefined,
     clock: Clock,
-    notice = (text: string): void => void process.stderr.write(text),
+    // Not by `process.stderr`: where nobody reads that, it ends the process.
+    notice: (text: string) => void = (text) => new StreamOutput('stderr').write(text),
   ) {
     this.#file = new AppendFile(path);
-    this.#backups = new BackupFiles(path, clock);
+    this.#backups = new BackupFiles(path, clock, notice);
     this.#notice = notice;
     this.#file.open();
     this.rotate(rotation);
@@ -39,13 +43,22 @@ export class FileOutput implements Output {
   /** Goes on with another rotation, or none. */
   rotate(rotation: ResolvedRotation | undefined): void {
     this.#rotation = rotation;
-    this.#full = rotation === undefined ? Infinity : rotation.maxSize * MB;
-    if (rotation !== undefined) void this.#backups.tidy(rotation);
+    this.#full = Infinity;
+    if (rotation === undefined) return;
+    const { path } = this.#file;
+    // Renamed, a link or a device would no longer lead where somebody wanted the lines to go.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+      this.#notice(`im-infra: ${path} is no regular file, it is not put aside\n`);
+      return;
+    }
+    this.#full = rotation.maxSize * MB;
+    void this.#backups.tidy(rotation);
   }
 
   write(line: string): void {
     try {
-      if (this.#file.size + line.length > this.#full && this.#file.size > 0) this.#putAside();
+      if (this.#file.size + WIDEST_UNIT * line.length > this.#full && this.#isFullWith(line))
+        this.#putAside();
       this.#file.write(line);
       // After close() the descriptor is not kept: nobody would give it back.
       if (this.#closed) this.#file.close();
@@ -59,17 +72,30 @@ export class FileOutput implements Output {
     }
   }
 
+  /** Covers the files that were put aside. Rejects with what the file system says. */
   async flush(): Promise<void> {
-    await this.#file.sync().catch(() => undefined);
+    await this.#file.sync();
+    await this.#backups.sync();
   }
 
+  /** {@link flush} for those who cannot do anything about a failure; it is told on standard error. Never rejects. */
+  async settle(): Promise<void> {
+    await this.flush().catch((error: unknown) => {
+      this.#notice(`im-infra: ${this.#file.path} may not survive a power failure (${reason(error)})\n`);
+    });
+  }
+
+  /** Never rejects. Zipping that takes long is called off, and left to who opens the file next. */
   async close(): Promise<void> {
-    if (!this.#closed) {
-      await this.flush();
-      this.#closed = true;
-      this.#file.close();
-    }
-    await this.#backups.idle();
+    this.#closed = true;
+    const stopped = this.#backups.close();
+    await this.settle();
+    this.#file.close();
+    await stopped;
+  }
+
+  #isFullWith(line: string): boolean {
+    return this.#file.size > 0 && this.#file.size + Buffer.byteLength(line) > this.#full;
   }
 
   #putAside(): void {

@@ -60,7 +60,7 @@ function share(path: string, file: SharedFile, files: Map<string, SharedFile>): 
         closed = true;
         if (--file.users === 0) files.delete(path);
       }
-      if (file.users === 0) await file.output.close();
+      await (file.users === 0 ? file.output.close() : file.output.settle());
     },
   };
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -130,3 +130,16 @@ it('a writer killed again and again while it rotates and zips leaves every line 
     before += found.length;
   }
 });
+
+it.skipIf(!existsSync('/dev/full'))(
+  'a process whose disk is full goes on, although nobody reads its standard error',
+  async () => {
+    const options = { format: 'json', output: '/dev/full', rotation };
+    const child = spawn(process.execPath, [script, JSON.stringify({ options, lines: 3, ending: 'close' })], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.destroy();
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect(code).toBe(0);
+  },
+);

@@ -6,6 +6,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -129,12 +130,33 @@ describe('a rotating file', () => {
     const folder = freshFolder();
     const clock = new FakeClock(START);
     const path = join(folder, 'app.log');
-    const first = new BackupFiles(path, clock).next();
+    const first = new BackupFiles(path, clock, () => undefined).next();
     writeFileSync(first, '');
     clock.advance(-DAY);
-    const second = new BackupFiles(path, clock).next();
+    const second = new BackupFiles(path, clock, () => undefined).next();
     expect([first, second].sort()).toEqual([first, second]);
     expect(second).not.toBe(first);
+  });
+
+  it('counts bytes, not characters', async () => {
+    const folder = freshFolder();
+    const output = new FileOutput(join(folder, 'app.log'), keepAll, new FakeClock(START));
+    for (let n = 0; n < 25; n++) output.write(`${'é'.repeat(49)}\n`);
+    await output.close();
+    expect(readdirSync(folder)).toHaveLength(3);
+  });
+
+  it('is not put aside, with one notice, where the path is a link, to a device perhaps', async () => {
+    const folder = freshFolder();
+    const notices: string[] = [];
+    const path = join(folder, 'app.log');
+    symlinkSync(join(folder, 'target'), path);
+    const output = new FileOutput(path, keepAll, new FakeClock(START), (text) => notices.push(text));
+    for (let n = 0; n < 25; n++) output.write(line(n));
+    await output.close();
+    expect(readdirSync(folder).sort()).toEqual(['app.log', 'target']);
+    expect(readFileSync(join(folder, 'target'), 'utf8')).toHaveLength(2500);
+    expect(notices).toEqual([expect.stringMatching(/app\.log is no regular file, it is not put aside/)]);
   });
 
   it('goes on growing, with one notice, when it cannot be put aside', async () => {
