@@ -44,7 +44,7 @@ export class ClogCore {
   #options: ResolvedClogOptions;
   #live = 'undefined';
   readonly #subscriptions = new Set<Subscription>();
-  /** Outputs on their way out, so that `close` can wait for them. */
+  /** Outputs on their way out, so that `flush` and `close` can wait for them. */
   readonly #closing = new Set<Promise<void>>();
 
   /** Throws a ValidationError that names the wrong option. */
@@ -73,7 +73,10 @@ export class ClogCore {
 
   /** Applies what the configuration centre holds, `undefined` when nothing; see {@link ClogService.follow}. */
   applyLive(value: unknown): LiveOutcome {
-    const text = JSON.stringify(value) ?? 'undefined';
+    const text = jsonOf(value);
+    if (text === undefined) {
+      return { kind: 'refused', issues: [{ path: 'clog', takes: 'what JSON can hold' }] };
+    }
     if (text === this.#live) return { kind: 'same' };
     this.#live = text;
     if (value === undefined) {
@@ -85,8 +88,14 @@ export class ClogCore {
     const { options, issues, ignored } = readLiveOptions(value);
     if (issues.length > 0) return { kind: 'refused', issues };
     // Levels are a layer of their own; the others lie over those of the start.
-    const { level: _level, levels: _levels, until: _until, ...others } = options;
-    const refused = this.#switchTo(resolveClogOptions({ ...this.#given, ...others }));
+    const { level: _level, levels: _levels, until: _until, rotation, ...others } = options;
+    const refused = this.#switchTo(
+      resolveClogOptions({
+        ...this.#given,
+        ...others,
+        ...(rotation !== undefined && { rotation: rotation && { ...this.#given.rotation, ...rotation } }),
+      }),
+    );
     if (refused !== undefined) return refused;
     this.namespaces.follow(levelLayer(options));
     return { kind: 'applied', options: Object.keys(options), ignored };
@@ -106,12 +115,22 @@ export class ClogCore {
     };
   }
 
+  /** Covers the lines that went to outputs which were exchanged since. */
+  async flush(): Promise<void> {
+    const closing = [...this.#closing];
+    try {
+      await Promise.all([this.sink.flush(), ...closing]);
+    } finally {
+      for (const each of closing) this.#closing.delete(each);
+    }
+  }
+
   async close(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions.clear();
     this.namespaces.close();
     await this.sink.close();
-    await Promise.all(this.#closing);
+    await Promise.allSettled(this.#closing);
   }
 
   /** Exchanges output and format between two lines. The new output is open before the old one is let go. */
@@ -135,8 +154,19 @@ export class ClogCore {
 
   #retire(old: Output | undefined): void {
     if (old === undefined) return;
-    const closing = old.close().finally(() => this.#closing.delete(closing));
+    const closing = old.flush().finally(() => old.close());
     this.#closing.add(closing);
+    // A failure stays until somebody flushes, who must be told.
+    closing.then(() => this.#closing.delete(closing)).catch(() => undefined);
+  }
+}
+
+/** `undefined` for what JSON cannot hold: big integers, and the circles that YAML can have. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value) ?? 'undefined';
+  } catch {
+    return undefined;
   }
 }
 

@@ -22,7 +22,14 @@ const whole: Check = (path, value) => {
   throw new ValidationError(path, 'an integer from 0 to 1000000; 0 keeps all', value);
 };
 
-const ROTATION: Readonly<Record<string, Check>> = {
+type Checks = Readonly<Record<string, Check>>;
+
+/** The check of an option; `constructor` and the like are not options. */
+export function checkOf(checks: Checks, name: string): Check | undefined {
+  return Object.hasOwn(checks, name) ? checks[name] : undefined;
+}
+
+const ROTATION: Checks = {
   // 1 KiB is less than some lines: each would get a file of its own, which is silly but works.
   maxSize: within(1 / 1024, 1024 * 1024, 'a size in MB, from 0.001 (1 KiB) to 1048576 (1 TiB)'),
   maxBackups: whole,
@@ -40,7 +47,7 @@ function record(path: string, value: unknown, takes: string): Record<string, unk
 }
 
 /** The options that may change at run time, each with what it takes. */
-export const LIVE_CHECKS: Readonly<Record<string, Check>> = {
+export const LIVE_CHECKS: Checks = {
   level: checkLevel,
   levels(path, value) {
     for (const [pattern, level] of Object.entries(record(path, value, 'an object of levels by namespace'))) {
@@ -59,8 +66,11 @@ export const LIVE_CHECKS: Readonly<Record<string, Check>> = {
   enableColor: bool,
   rootPath: checkString,
   rotation(path, value) {
-    for (const [name, each] of Object.entries(record(path, value, 'an object, { maxSize, maxBackups, … }'))) {
-      const check = ROTATION[name];
+    if (value === null) return;
+    for (const [name, each] of Object.entries(
+      record(path, value, 'an object, { maxSize, maxBackups, … }, or null'),
+    )) {
+      const check = checkOf(ROTATION, name);
       if (check === undefined) throw unknown(`${path}.${name}`, ROTATION);
       if (each !== undefined) check(`${path}.${name}`, each);
     }
@@ -68,7 +78,7 @@ export const LIVE_CHECKS: Readonly<Record<string, Check>> = {
 };
 
 /** All options, each with what it takes. */
-export const CHECKS: Readonly<Record<string, Check>> = {
+export const CHECKS: Checks = {
   ...LIVE_CHECKS,
   redact(path, value) {
     if (!Array.isArray(value)) throw new ValidationError(path, 'a list of paths', value);
@@ -86,6 +96,6 @@ export const CHECKS: Readonly<Record<string, Check>> = {
 };
 
 /** The refusal of a name that no option has. */
-export function unknown(path: string, known: Readonly<Record<string, Check>>): ValidationError {
+export function unknown(path: string, known: Checks): ValidationError {
   return new ValidationError(path, `nothing; the options there are: ${Object.keys(known).join(', ')}`);
 }

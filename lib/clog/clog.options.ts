@@ -44,8 +44,11 @@ export interface ClogOptions {
   readonly rootPath?: string;
   /** Paths whose values are replaced by `[Redacted]`, in pino's grammar. @example ['password', 'req.headers.cookie'] */
   readonly redact?: readonly string[];
-  /** Rotation of the file named by `output`. @default none */
-  readonly rotation?: RotationOptions;
+  /**
+   * Rotation of the file named by `output`; live options change those of its numbers that they name, `null` switches it
+   * off. @default none
+   */
+  readonly rotation?: RotationOptions | null;
   /** Whether the options of the configuration centre are followed. @default true */
   readonly watch?: boolean;
   /** More options for pino. */

@@ -169,9 +169,12 @@ export class ClogService implements LoggerService, OnApplicationShutdown {
     return this.#core.follow(options$, (outcome) => reportOutcome(own, outcome));
   }
 
-  /** Resolves when the lines written so far would survive a power failure (files), at once for streams. */
+  /**
+   * Resolves when the lines written so far would survive a power failure: those in files, also in files that were put
+   * aside or exchanged since; at once for streams. Rejects with what the file system says.
+   */
   flush(): Promise<void> {
-    return this.#core.sink.flush();
+    return this.#core.flush();
   }
 
   /** Flushes, closes files, stops following and ends timers. Idempotent; a line written later still arrives. */

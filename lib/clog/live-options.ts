@@ -1,5 +1,5 @@
 import { ValidationError } from '../errors/validation.error.js';
-import { CHECKS, LIVE_CHECKS, isRecord } from './clog.options.check.js';
+import { CHECKS, LIVE_CHECKS, checkOf, isRecord } from './clog.options.check.js';
 import type { ClogOptions } from './clog.options.js';
 
 /** What is wrong with one option: its path and what it takes, never its value. */
@@ -33,9 +33,9 @@ export function readLiveOptions(value: unknown): LiveReading {
   const ignored: string[] = [];
   const options: Record<string, unknown> = {};
   for (const [name, each] of Object.entries(value)) {
-    const check = LIVE_CHECKS[name];
+    const check = checkOf(LIVE_CHECKS, name);
     if (check === undefined) {
-      if (!(name in CHECKS)) ignored.push(name);
+      if (!Object.hasOwn(CHECKS, name)) ignored.push(name);
       continue;
     }
     const issue = issueOf(check, `clog.${name}`, each);

@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty';
 import { ValidationError } from '../errors/validation.error.js';
-import { CHECKS, isRecord, unknown } from './clog.options.check.js';
+import { CHECKS, checkOf, isRecord, unknown } from './clog.options.check.js';
 import type { ClogOptions, LogFormat, PinoHttpOptions, PinoOptions } from './clog.options.js';
 import type { LevelEntry, LevelLayer } from './level-table.js';
 import { patternPrefix } from './namespace.js';
@@ -46,12 +46,14 @@ export function resolveClogOptions(options: ClogOptions = {}, argument = 'clog')
     enableColor: options.enableColor ?? terminal,
     rootPath: options.rootPath ?? process.cwd(),
     redact: options.redact ?? [],
-    rotation: rotation && {
-      maxSize: rotation.maxSize ?? 100,
-      maxBackups: rotation.maxBackups ?? 10,
-      maxAge: rotation.maxAge ?? 30,
-      compress: rotation.compress ?? true,
-    },
+    rotation: rotation
+      ? {
+          maxSize: rotation.maxSize ?? 100,
+          maxBackups: rotation.maxBackups ?? 10,
+          maxAge: rotation.maxAge ?? 30,
+          compress: rotation.compress ?? true,
+        }
+      : undefined,
     watch: options.watch ?? true,
     pino: options.pino ?? {},
     pinoHttp: options.pinoHttp ?? {},
@@ -62,7 +64,7 @@ function checkClogOptions(options: unknown, argument: string): void {
   if (!isRecord(options))
     throw new ValidationError(argument, 'an object with the options of logging', options);
   for (const [name, value] of Object.entries(options)) {
-    const check = CHECKS[name];
+    const check = checkOf(CHECKS, name);
     if (check === undefined) throw unknown(`${argument}.${name}`, CHECKS);
     if (value !== undefined) check(`${argument}.${name}`, value);
   }

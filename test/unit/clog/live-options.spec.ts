@@ -1,11 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BehaviorSubject, Subject, throwError } from 'rxjs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ClogService } from '../../../lib/clog/clog.service.js';
 import { FakeClock } from './fake-clock.js';
-import { memoryClog } from './memory-output.js';
+import { until } from '../../support/until.js';
+import { MemoryOutput, memoryClog } from './memory-output.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'clog-live-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -57,6 +58,7 @@ describe('live options', () => {
     [null, 'clog'],
     [[], 'clog'],
     [7, 'clog'],
+    [{ rotation: { constructor: 1 } }, 'clog.rotation.constructor'],
   ])('refuse %j as a whole, with one warning that names the path and no value', (value, path) => {
     const { clog, output } = memoryClog({ level: 'info' });
     const live$ = new Subject<unknown>();
@@ -70,6 +72,30 @@ describe('live options', () => {
     expect((issues as { path: string }[]).map((issue) => issue.path)).toEqual([path]);
     expect(JSON.stringify(issues)).not.toMatch(/verbose|yaml|big|later/);
     expect(clog.level).toBe('debug');
+  });
+
+  it('refuse what no JSON could hold, and go on following', () => {
+    const circle: Record<string, unknown> = { level: 'debug' };
+    circle['self'] = circle;
+    const { clog, output } = memoryClog({ level: 'info' });
+    const live$ = new Subject<unknown>();
+    clog.follow(live$);
+    for (const value of [{ level: 10n }, circle]) live$.next(value);
+    expect(output.records).toMatchObject([
+      { msg: REFUSED, issues: [{ path: 'clog' }] },
+      { msg: REFUSED, issues: [{ path: 'clog' }] },
+    ]);
+    live$.next({ level: 'debug' });
+    expect(clog.level).toBe('debug');
+  });
+
+  it('take no name that every object has for an option', () => {
+    const { clog, output } = memoryClog({ level: 'info' });
+    const live$ = new Subject<unknown>();
+    clog.follow(live$);
+    live$.next({ constructor: 1, toString: 2, level: 'debug' });
+    expect(clog.level).toBe('debug');
+    expect(output.last).toMatchObject({ ignored: ['constructor', 'toString'] });
   });
 
   it('take a good value after a bad one', () => {
@@ -160,5 +186,80 @@ describe('live options', () => {
     expect(numbers(first)).toEqual([...range(0, 100), ...range(300, 400)]);
     expect(numbers(second)).toEqual(range(100, 300));
     expect(readFileSync(second, 'utf8')).toMatch(/WARN: \[a\] line 100;/);
+  });
+
+  it('change the rotation alone, of a file that is written to, and switch it off', async () => {
+    const inside = join(folder, 'rotating');
+    const output = join(inside, 'app.log');
+    const kept = { maxBackups: 3, compress: false };
+    const clog = ClogService.create({
+      service: { name: 'a' },
+      output,
+      format: 'json',
+      level: 'warn',
+      rotation: { ...kept, maxSize: 1 },
+    });
+    const live$ = new Subject<unknown>();
+    clog.follow(live$);
+    const write = (lines: number) => {
+      for (let n = 0; n < lines; n++) clog.warn('x'.repeat(100));
+    };
+    write(10);
+    expect(readdirSync(inside)).toHaveLength(1);
+    live$.next({ rotation: { maxSize: 1 / 1024 } });
+    write(50);
+    // Of the start's numbers it has changed one: three files are kept, and none is zipped.
+    await until(() => readdirSync(inside).length === 4, { what: 'three files and the last' });
+    live$.next({ rotation: null });
+    const before = readdirSync(inside);
+    write(50);
+    live$.next(undefined);
+    write(50);
+    await clog.close();
+    expect(readdirSync(inside)).toEqual(before);
+    expect(before.some((name) => name.endsWith('.gz'))).toBe(false);
+  });
+
+  describe('and flush()', () => {
+    class HeldOutput extends MemoryOutput {
+      flushed = (): void => undefined;
+      failed = (_error: Error): void => undefined;
+      readonly #flushing = new Promise<void>((resolve, reject) => {
+        [this.flushed, this.failed] = [resolve, reject];
+      });
+
+      override flush(): Promise<void> {
+        return this.#flushing;
+      }
+    }
+    const switched = () => {
+      const held = new HeldOutput();
+      const { clog } = memoryClog({ level: 'info' }, { output: held });
+      const live$ = new Subject<unknown>();
+      clog.follow(live$);
+      clog.info('for the first output');
+      live$.next({ output: join(folder, 'flushed.log') });
+      return { clog, held };
+    };
+
+    it('waits for an output that was exchanged', async () => {
+      const { clog, held } = switched();
+      let done = false;
+      const flushed = clog.flush().then(() => (done = true));
+      for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+      expect(done).toBe(false);
+      held.flushed();
+      await flushed;
+      await clog.close();
+    });
+
+    it('tells once of a failure of an output that was exchanged', async () => {
+      const { clog, held } = switched();
+      held.failed(new Error('disk'));
+      await new Promise(setImmediate);
+      await expect(clog.flush()).rejects.toThrow('disk');
+      await clog.flush();
+      await clog.close();
+    });
   });
 });
