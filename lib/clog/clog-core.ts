@@ -154,10 +154,18 @@ export class ClogCore {
 
   #retire(old: Output | undefined): void {
     if (old === undefined) return;
-    const closing = old.flush().finally(() => old.close());
+    const closing = flushAndClose(old);
     this.#closing.add(closing);
     // A failure stays until somebody flushes, who must be told.
     closing.then(() => this.#closing.delete(closing)).catch(() => undefined);
+  }
+}
+
+async function flushAndClose(output: Output): Promise<void> {
+  try {
+    await output.flush();
+  } finally {
+    await output.close();
   }
 }
 

@@ -15,24 +15,30 @@ export interface ObservedLine {
   readonly [field: string]: unknown;
 }
 
+type Wanted = (line: ObservedLine) => boolean;
+
 /** Lines that were observed, in order; a filter gives others of the same kind. */
 export class ObservedLogs {
-  readonly #read: () => ObservedLine[];
-  readonly #take: () => ObservedLine[];
+  readonly #lines: ObservedLine[];
+  readonly #wanted: Wanted;
 
-  constructor(read: () => ObservedLine[], take: () => ObservedLine[]) {
-    this.#read = read;
-    this.#take = take;
+  /** @param lines all that are observed, those of others among them. */
+  constructor(lines: ObservedLine[], wanted: Wanted = () => true) {
+    this.#lines = lines;
+    this.#wanted = wanted;
   }
 
   /** All lines up to now. */
   all(): ObservedLine[] {
-    return this.#read();
+    return this.#lines.filter(this.#wanted);
   }
 
-  /** All lines up to now; they will not be seen again. */
+  /** All lines up to now; they will not be seen again. Those that a filter leaves out stay. */
   takeAll(): ObservedLine[] {
-    return this.#take();
+    const taken = this.all();
+    const rest = this.#lines.filter((line) => !this.#wanted(line));
+    this.#lines.splice(0, this.#lines.length, ...rest);
+    return taken;
   }
 
   /** The messages of {@link all}. */
@@ -65,10 +71,7 @@ export class ObservedLogs {
 
   /** Lines that a test chooses. */
   filter(wanted: (line: ObservedLine) => boolean): ObservedLogs {
-    return new ObservedLogs(
-      () => this.#read().filter(wanted),
-      () => this.#take().filter(wanted),
-    );
+    return new ObservedLogs(this.#lines, (line) => this.#wanted(line) && wanted(line));
   }
 }
 
@@ -79,10 +82,7 @@ export class ObservedClog extends ObservedLogs implements Disposable {
 
   /** @internal Use {@link observeClog}. */
   constructor(clog: ClogService, lines: ObservedLine[]) {
-    super(
-      () => [...lines],
-      () => lines.splice(0),
-    );
+    super(lines);
     this.clog = clog;
     this.#stop = clog[CLOG_TAP]((line) => lines.push(JSON.parse(line) as ObservedLine));
   }

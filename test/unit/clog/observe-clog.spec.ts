@@ -28,6 +28,15 @@ it('gives lines once with takeAll', () => {
   expect(logs.all()).toEqual([]);
 });
 
+it('takes no more than a filter lets through', () => {
+  const logs = observeClog();
+  logs.clog.namespace('a').info('one');
+  logs.clog.namespace('b').info('two');
+  logs.clog.namespace('a').warn('three');
+  expect(logs.namespace('a').level('info').takeAll()).toMatchObject([{ msg: 'one' }]);
+  expect(logs.messages()).toEqual(['two', 'three']);
+});
+
 it('watches a logger that exists, which goes on writing, until it is stopped', () => {
   const { clog, output } = memoryClog();
   const logs = observeClog(clog.namespace('user'));
