@@ -23,6 +23,8 @@ export class AppendFile {
   #size = 0;
   /** Whether the file ends in a piece of a line. */
   #torn = false;
+  /** Whether it is a regular file: no device, no pipe. */
+  #onDisk = true;
   /** Whether it was written to since it was last known to be on the disk. */
   #dirty = false;
   /** Whether its name in the folder may not be on the disk yet. */
@@ -46,7 +48,9 @@ export class AppendFile {
     // Append and read: the last byte is looked at.
     const fd = openSync(this.path, 'a+');
     try {
-      this.#size = fstatSync(fd).size;
+      const stats = fstatSync(fd);
+      this.#size = stats.size;
+      this.#onDisk = stats.isFile();
       this.#new ||= this.#size === 0;
       this.#torn = !endsLine(fd, this.#size);
     } catch (error) {
@@ -73,7 +77,7 @@ export class AppendFile {
   /** Resolves when what was written is on the disk, at once where there is none: a device, a pipe. */
   async sync(): Promise<void> {
     const fd = this.#fd;
-    if (!this.#dirty || (fd !== undefined && !fstatSync(fd).isFile())) return;
+    if (!this.#dirty || !this.#onDisk) return;
     const isNew = this.#new;
     this.#dirty = false;
     this.#new = false;

@@ -138,9 +138,12 @@ describe('flush()', () => {
   });
 
   it('has nothing to do for a device', async () => {
-    const output = new FileOutput('/dev/null', undefined, clock);
+    const output = new FileOutput('/dev/null', undefined, clock, (text) => notices.push(text));
     output.write(line);
     await output.flush();
     await output.close();
+    output.write(line);
+    await output.close();
+    expect(notices).toEqual([]);
   });
 });
