@@ -56,7 +56,7 @@ export class ClogCore {
     this.#options = this.boot;
     this.addSource = this.boot.addSource;
     this.sink = new Sink(output ?? openOutput(this.boot, clock), formatOf(this.boot));
-    this.root = createPinoRoot(service.name, this.boot, this.sink);
+    this.root = createPinoRoot(service, this.boot, this.sink);
     this.flat = writesFlatLines(this.root, this.boot, this.sink);
     this.namespaces = new Namespaces(service.name, this.root, this.boot.levels, clock);
     this.serialized = new Set(Object.keys(this.boot.pino.serializers ?? {}));

@@ -86,9 +86,13 @@ export const CHECKS: Checks = {
   },
   watch: bool,
   pino(path, value) {
-    const { transport } = record(path, value, 'an object with options of pino');
-    if (transport === undefined) return;
-    throw new ValidationError(`${path}.transport`, 'nothing: the lines go to clog.output', transport);
+    const { transport, level } = record(path, value, 'an object with options of pino');
+    if (transport !== undefined) {
+      throw new ValidationError(`${path}.transport`, 'nothing: the lines go to clog.output', transport);
+    }
+    if (level !== undefined) {
+      throw new ValidationError(`${path}.level`, 'nothing: the level is that of clog.level', level);
+    }
   },
   pinoHttp(path, value) {
     if (value !== false) record(path, value, 'an object with options of pino-http, or false');

@@ -3,7 +3,7 @@ import type { Options } from 'pino-http';
 import type { ServiceOptions } from '../options/service.js';
 import type { LogLevel } from './log-level.js';
 
-/** Options of pino itself. `transport` is not taken: the lines go to `output`. */
+/** Options of pino itself. `transport` is not taken, since the lines go to `output`; nor is `level`, which clog has. */
 export type PinoOptions = LoggerOptions;
 /** Options of pino-http, for the HTTP access log. */
 export type PinoHttpOptions = Options;
@@ -42,7 +42,7 @@ export interface ClogOptions {
   readonly enableColor?: boolean;
   /** What is taken off the front of `source`. @default the working directory */
   readonly rootPath?: string;
-  /** Paths whose values are replaced by `[Redacted]`, in pino's grammar. @example ['password', 'req.headers.cookie'] */
+  /** Paths whose values are replaced by `[Redacted]`, in pino's grammar; beside those of `pino`. @example ['password', 'req.headers.cookie'] */
   readonly redact?: readonly string[];
   /**
    * Rotation of the file named by `output`; live options change those of its numbers that they name, `null` switches it

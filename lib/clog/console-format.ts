@@ -13,7 +13,7 @@ export function consoleFormat(colorize: boolean): LineFormat {
     colorize,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'service,namespace,context,pid,hostname',
+    ignore: 'service,service_version,namespace,context,pid,hostname',
     messageFormat: (record, messageKey) => {
       const from = record['context'] ?? record['namespace'];
       return `[${shown(from)}] ${shown(record[messageKey] ?? '')}`;

@@ -76,7 +76,7 @@ function quoted(text: string): string {
 }
 
 /** The options of pino that do not change what a flat line is made of. */
-const HARMLESS = new Set(['base', 'timestamp', 'level']);
+const HARMLESS = new Set(['base', 'timestamp']);
 const PROBE = { text: 'a "b"\n\u00e9', number: -1.5, none: NaN, flag: true };
 
 /**

@@ -1,6 +1,7 @@
 import { pino, type Logger, type LoggerOptions } from 'pino';
 import { ValidationError } from '../errors/validation.error.js';
 import { isError } from './error-record.js';
+import type { ResolvedService } from '../options/service.js';
 import type { ResolvedClogOptions } from './resolve-clog-options.js';
 import type { Sink } from './sink.js';
 import { tame } from './tame.js';
@@ -11,26 +12,35 @@ import { tame } from './tame.js';
  *
  * @throws ValidationError if pino refuses `redact` or the options in `pino`.
  */
-export function createPinoRoot(service: string, options: ResolvedClogOptions, sink: Sink): Logger {
-  const { level: _level, ...own } = options.pino;
+export function createPinoRoot(
+  { name, version }: Pick<ResolvedService, 'name' | 'version'>,
+  { pino: own, redact }: ResolvedClogOptions,
+  sink: Sink,
+): Logger {
   const settings: LoggerOptions = {
     ...own,
-    base: { ...own.base, service },
+    // Not `version`, which is what half of all records call something else.
+    base: { ...own.base, service: name, ...(version !== undefined && { service_version: version }) },
     level: 'trace',
     formatters: { level: (label) => ({ level: label }), ...own.formatters },
     serializers: { err: serializeError, ...own.serializers },
-    ...(options.redact.length > 0 && { redact: { paths: [...options.redact], censor: '[Redacted]' } }),
+    ...(redact.length > 0 && { redact: redactBoth(redact, own.redact) }),
   };
   try {
     return pino(settings, sink);
   } catch (error) {
-    const argument = options.redact.length > 0 ? 'clog.redact' : 'clog.pino';
     throw new ValidationError(
-      argument,
+      redact.length > 0 ? 'clog.redact' : 'clog.pino',
       `what pino takes: ${error instanceof Error ? error.message : String(error)}`,
-      options.redact.length > 0 ? options.redact : options.pino,
+      redact.length > 0 ? redact : own,
     );
   }
+}
+
+/** The paths of `clog.redact` and of `clog.pino.redact`, with what the latter says of their values. */
+function redactBoth(paths: readonly string[], own: LoggerOptions['redact'] = []): LoggerOptions['redact'] {
+  if (Array.isArray(own)) return { paths: [...own, ...paths], censor: '[Redacted]' };
+  return { censor: '[Redacted]', ...own, paths: [...own.paths, ...paths] };
 }
 
 /** The `err` field. pino-http hands on an error that it has serialized already; the original is in `raw`. */

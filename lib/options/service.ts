@@ -8,7 +8,7 @@ export interface ServiceOptions {
   readonly name: string;
   /** The environment, the second segment of configuration keys. @default 'dev' */
   readonly env?: string;
-  /** The release that runs, shown in logs and published in the registry's metadata. */
+  /** The release that runs: `service_version` in logs, `version` in the registry's metadata. */
   readonly version?: string;
   /** Tells the instances of one service apart. @default the name and 8 random hex digits */
   readonly instanceId?: string;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ClogOptions } from '../../../lib/clog/clog.options.js';
 import { ClogService } from '../../../lib/clog/clog.service.js';
 import { ValidationError } from '../../../lib/errors/validation.error.js';
 import { runWithTrace } from '../../../lib/trace/trace-store.js';
@@ -26,6 +27,13 @@ describe('a record', () => {
     const { clog, output } = memoryClog();
     clog.info('up');
     expect(output.last['namespace']).toBe('im-gateway');
+  });
+
+  it('has the version of the service where there is one', () => {
+    const { clog, output } = memoryClog({ service: { name: 'im-gateway', version: '1.4.0' } });
+    clog.info('x', { version: 7 });
+    expect(output.last).toMatchObject({ service: 'im-gateway', service_version: '1.4.0', version: 7 });
+    expect(clog.core.flat).toBe(true);
   });
 
   it.each(['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const)(
@@ -208,7 +216,9 @@ describe('ClogService.create', () => {
     [{ rotation: { size: 1 } }, 'clog.rotation.size'],
     [{ until: 'soon' }, 'clog.until'],
     [{ pino: { transport: { target: 'pino-pretty' } } }, 'clog.pino.transport'],
+    [{ pino: { level: 'debug' } }, 'clog.pino.level'],
     [{ colour: true }, 'clog.colour'],
+    [{ constructor: 1 }, 'clog.constructor'],
     [{ service: { name: '' } }, 'service.name'],
     [{ service: undefined }, 'service'],
   ])('refuses %j and names %s', (options, argument) => {
@@ -236,6 +246,17 @@ describe('redact', () => {
       user: { card: '[Redacted]', id: 1 },
       deep: { secret: '[Redacted]' },
     });
+  });
+});
+
+describe('redact of clog and of pino', () => {
+  it.each<[string, ClogOptions['pino'] & object, unknown]>([
+    ['a list', { redact: ['password'] }, '[Redacted]'],
+    ['an object', { redact: { paths: ['password'], censor: '***' } }, '***'],
+  ])('both hide values, the latter given as %s', (_name, pino, hidden) => {
+    const { clog, output } = memoryClog({ redact: ['token'], pino });
+    clog.info('x', { token: 't', password: 'p' });
+    expect(output.last).toMatchObject({ token: hidden, password: hidden });
   });
 });
 
