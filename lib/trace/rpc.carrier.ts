@@ -48,11 +48,16 @@ function carriersOf(context: unknown): unknown[] {
   }
 }
 
+/** By `get`, where the headers are a map of some kind; one that cannot be read is none. */
 function header(carrier: unknown, name: string): string | undefined {
-  const { get } = carrier as { get?: unknown };
-  const value: unknown =
-    typeof get === 'function' ? get.call(carrier, name) : (carrier as Record<string, unknown>)[name];
-  if (Buffer.isBuffer(value)) return value.toString('latin1');
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(String).join(',');
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  try {
+    const { get } = carrier as { get?: unknown };
+    const value: unknown =
+      typeof get === 'function' ? get.call(carrier, name) : (carrier as Record<string, unknown>)[name];
+    if (Buffer.isBuffer(value)) return value.toString('latin1');
+    if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(String).join(',');
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

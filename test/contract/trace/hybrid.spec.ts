@@ -125,6 +125,7 @@ it('reads the headers of NATS, Kafka, RabbitMQ and MQTT messages', () => {
     7,
     {},
     { getHeaders: () => '' },
+    { get: () => expect.fail('no such header') },
     {
       getMessage() {
         throw new Error('no message');
