@@ -14,6 +14,7 @@ const sets = {
     '@nestjs/core': '11.2.6',
     '@nestjs/microservices': '11.2.6',
     '@nestjs/platform-express': '11.2.6',
+    '@nestjs/platform-fastify': '11.2.6',
     '@nestjs/schedule': '6.1.3',
     '@nestjs/testing': '11.2.6',
     'nestjs-pino': '4.6.1',
