@@ -8,6 +8,7 @@ import type { Endpoint } from './endpoint.js';
 import type { CallOptions, CoordStatus, EtcdOptions } from './etcd.options.js';
 import { EndpointFailures } from './endpoint-failures.js';
 import { Generation } from './generation.js';
+import { aborted } from './on-abort.js';
 import type { RpcFailure } from './rpc-failure.js';
 import { knownBugs } from './server-version.js';
 import { Waiters } from './waiters.js';
@@ -187,11 +188,4 @@ export class Connection {
 
 function closedError(): ClosedError {
   return new ClosedError('the connection to etcd was closed');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -26,3 +26,11 @@ export function onAbort(signal: AbortSignal | undefined, callback: Callback): ()
   waiting.add(callback);
   return () => waiting.delete(callback);
 }
+
+/** Resolves when `signal` aborts; at once if it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

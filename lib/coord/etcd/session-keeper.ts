@@ -7,7 +7,9 @@ import type { CoordLogger } from './coord-logger.js';
 import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeepAliveStream } from './keep-alive-stream.js';
-import { instant } from './lease-deadline.js';
+import { type Instant, instant } from './lease-deadline.js';
+import { aborted } from './on-abort.js';
+import { insistOnRevoking, revokeLease } from './revoke-lease.js';
 import { RpcFailure } from './rpc-failure.js';
 import { Session } from './session.js';
 import { Waiters } from './waiters.js';
@@ -16,6 +18,12 @@ import { Waiters } from './waiters.js';
 const PUT_BACK_LIMIT = 10_000;
 
 type SessionListener = (session: Session) => unknown;
+
+/** A lost session whose lease may outlive it. */
+interface Lapsed {
+  readonly session: Session;
+  readonly stopRenewing: () => void;
+}
 
 export interface SessionKeeperDeps {
   readonly connection: Connection;
@@ -33,7 +41,7 @@ export interface SessionKeeperDeps {
  * and at once on each new connection, and replaces it when it is lost.
  *
  * The lease of a lost session may outlive it (etcd extends leases when it restarts, and our deadline is the earlier one).
- * So the old lease is renewed first: its keys stay until their owners have put them under the new lease. Then it is
+ * So the old lease is renewed on: its keys stay until their owners have put them under the new lease. Then it is
  * revoked, and takes with it what nobody put back, such as the places of lost locks.
  */
 export class SessionKeeper {
@@ -85,7 +93,7 @@ export class SessionKeeper {
     if (!session) return;
     session.lose('it was closed');
     const generation = this.#deps.connection.live;
-    if (generation) await this.#revoke(generation, session.leaseId, timeout);
+    if (generation) await revokeLease(generation, session.leaseId, timeout);
   }
 
   #start(): void {
@@ -98,17 +106,16 @@ export class SessionKeeper {
     const { connection, clock, random, logger } = this.#deps;
     const closing = this.#closing.signal;
     const backoff = new Backoff({ first: 100, most: 1_000 }, random);
-    let before: Session | undefined;
+    let before: Lapsed | undefined;
     while (!closing.aborted && !connection.closing.aborted) {
       try {
         const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
-        if (before) this.#renew(generation, before, () => undefined);
         const session = await this.#grant(generation);
         backoff.reset();
-        if (before) logger.info('session replaced', { lease: hex(session), before: hex(before) });
+        if (before) logger.info('session replaced', { lease: hex(session), before: hex(before.session) });
         await this.#live(session, before);
         if (closing.aborted) return;
-        before = session;
+        before = { session, stopRenewing: this.#keepAlive(session) };
         logger.warn('session lost', {
           lease: hex(session),
           reason: (session.signal.reason as Error).message,
@@ -123,56 +130,69 @@ export class SessionKeeper {
   }
 
   async #grant(generation: Generation): Promise<Session> {
-    const sent = instant(this.#deps.clock);
+    const { clock, requestTimeout } = this.#deps;
+    const sent = instant(clock);
     try {
       const { ID, TTL } = await generation.unary(
         (rpc, options) => rpc.leaseClient.leaseGrant({ TTL: Math.ceil(this.ttl / 1_000), ID: 0 }, options),
-        this.#deps.requestTimeout,
+        requestTimeout,
         this.#closing.signal,
       );
-      return new Session(BigInt(ID), sent, Number(TTL) * 1_000, this.#deps.clock);
+      const session = new Session(BigInt(ID), sent, Number(TTL) * 1_000, clock);
+      if (session.isAlive()) return session;
+      void revokeLease(generation, session.leaseId, requestTimeout);
     } catch (error) {
       if (error instanceof RpcFailure && error.doubt) generation.drop(error);
       throw error;
     }
+    // The lease may live, but nobody can prove it, so nobody is told of it.
+    throw new RpcFailure(new Error('14 UNAVAILABLE: the grant of a lease was answered too late'));
   }
 
   /** The life of one session: told to all, renewed, guarded; ends when it is lost or the keeper is closed. */
-  async #live(session: Session, before: Session | undefined): Promise<void> {
-    const { connection, clock, guard } = this.#deps;
+  async #live(session: Session, before: Lapsed | undefined): Promise<void> {
+    // Before anything else: it may be lost while others are told of it.
+    const lost = aborted(session.signal);
     this.#current = session;
     this.#waiters.resolve(session);
     const putBack = Promise.all([...this.#listeners].map((listener) => this.#tell(listener, session)));
     if (before) void this.#retire(before, putBack);
-
-    const renew = (generation: Generation | undefined): void => {
-      if (!generation || !session.isAlive()) return;
-      const sent = instant(clock);
-      this.#renew(generation, session, (ttl) => {
-        if (ttl > 0) session.extend(sent, ttl * 1_000);
-        else session.lose('etcd says that the lease is gone');
-      });
-    };
-    const stopFollowing = connection.onGeneration(renew);
-    let cancelTimer = (): void => undefined;
-    const tick = (): void => {
-      renew(connection.live);
-      cancelTimer = clock.after(session.ttl / 3, tick);
-    };
-    cancelTimer = clock.after(session.ttl / 3, tick);
-    const closeGuard = guard(session, (why) => session.lose(why));
-    await new Promise<void>((resolve) =>
-      session.signal.addEventListener('abort', () => resolve(), { once: true }),
-    );
-    cancelTimer();
-    stopFollowing();
+    const stopRenewing = this.#keepAlive(session, (sent, ttl) => {
+      if (ttl > 0) session.extend(sent, ttl * 1_000);
+      else session.lose('etcd says that the lease is gone');
+    });
+    const closeGuard = this.#deps.guard(session, (why) => session.lose(why));
+    await lost;
+    stopRenewing();
     closeGuard();
     if (this.#current === session) this.#current = undefined;
   }
 
-  /** Left unanswered for TTL/4 after TTL/3, it leaves a third of the TTL to be renewed with another member. */
-  #renew(generation: Generation, { leaseId, ttl }: Session, answered: (ttl: number) => void): void {
-    this.#deps.keepAliveOf(generation).renew(leaseId, ttl / 4, answered);
+  /**
+   * Has the lease renewed on each new connection and every third of its TTL; `answered` gets the TTL granted in seconds,
+   * 0 if the lease is gone. Left unanswered for TTL/4 after TTL/3, it leaves a third of the TTL to be renewed with another
+   * member. Returns what ends it.
+   */
+  #keepAlive({ leaseId, ttl }: Session, answered?: (sent: Instant, ttl: number) => void): () => void {
+    const { connection, clock, keepAliveOf } = this.#deps;
+    const renew = (generation: Generation | undefined): void => {
+      if (!generation) return;
+      const sent = instant(clock);
+      keepAliveOf(generation).renew(leaseId, ttl / 4, (granted) => answered?.(sent, granted));
+    };
+    let cancelTimer = (): void => undefined;
+    const wait = (): void => {
+      cancelTimer = clock.after(ttl / 3, () => {
+        renew(connection.live);
+        wait();
+      });
+    };
+    wait();
+    const stopFollowing = connection.onGeneration(renew);
+    return () => {
+      cancelTimer();
+      stopFollowing();
+    };
   }
 
   async #tell(listener: SessionListener, session: Session): Promise<void> {
@@ -183,45 +203,12 @@ export class SessionKeeper {
     }
   }
 
-  async #retire(before: Session, putBack: Promise<unknown>): Promise<void> {
-    const limit = new AbortController();
-    const cancel = this.#deps.clock.after(PUT_BACK_LIMIT, () => limit.abort());
-    await Promise.race([
-      putBack,
-      new Promise((resolve) => limit.signal.addEventListener('abort', resolve, { once: true })),
-    ]);
-    cancel();
-    await this.#insistOnRevoking(before.leaseId);
-  }
-
-  /** Nobody renews the lease of a lost session, but etcd extends all when its leader changes: it may be there for long. */
-  async #insistOnRevoking(leaseId: bigint): Promise<void> {
-    const { connection, clock, random, requestTimeout } = this.#deps;
-    const closing = this.#closing.signal;
-    const backoff = new Backoff({ first: 100, most: 5_000 }, random);
-    while (!closing.aborted && !connection.closing.aborted) {
-      try {
-        const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
-        if (await this.#revoke(generation, leaseId, requestTimeout)) return;
-      } catch {
-        // No connection for good, or closed: then nothing can be revoked.
-      }
-      await pause(clock, backoff.next(), closing);
-    }
-  }
-
-  /** Whether the lease is known to be gone. */
-  async #revoke(generation: Generation, leaseId: bigint, timeout: number): Promise<boolean> {
-    try {
-      await generation.unary(
-        (rpc, options) => rpc.leaseClient.leaseRevoke({ ID: leaseId.toString() }, options),
-        timeout,
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof RpcFailure && error.doubt) generation.drop(error);
-      return error instanceof RpcFailure && error.fate === 'refused';
-    }
+  async #retire({ session, stopRenewing }: Lapsed, putBack: Promise<unknown>): Promise<void> {
+    const done = new AbortController();
+    void putBack.then(() => done.abort());
+    await pause(this.#deps.clock, PUT_BACK_LIMIT, done.signal);
+    stopRenewing();
+    await insistOnRevoking(session.leaseId, this.#closing.signal, this.#deps);
   }
 }
 
