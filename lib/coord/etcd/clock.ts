@@ -11,11 +11,14 @@ export interface Clock {
   after(delay: number, callback: () => void, options?: { readonly hold?: boolean }): () => void;
 }
 
+/** What a timer of Node takes, in ms, about 24 days: one set for longer would run at once. */
+const LONGEST = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
   after: (delay, callback, { hold = false } = {}) => {
-    const timer = setTimeout(callback, delay);
+    const timer = setTimeout(callback, Math.min(delay, LONGEST));
     if (!hold) timer.unref();
     return () => clearTimeout(timer);
   },

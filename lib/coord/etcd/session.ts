@@ -3,6 +3,12 @@ import type { Clock } from './clock.js';
 import { type Instant, LeaseDeadline } from './lease-deadline.js';
 
 /**
+ * How often the deadline is looked at, in ms. A machine that was suspended wakes up with its timers late by the time it slept:
+ * they run on the clock that stood still.
+ */
+const LOOK = 1_000;
+
+/**
  * One lease, one life. While {@link isAlive} says so, no other client can be given the keys that hang on it; the signal
  * aborts before etcd can take them away. A lost session stays lost: its {@link SessionKeeper} begins another.
  */
@@ -66,7 +72,8 @@ export class Session {
   #watchDeadline(): void {
     this.#cancelTimer();
     // A timer may fire a millisecond early; then remaining() is not 0 yet, and the rest is waited for.
-    this.#cancelTimer = this.#clock.after(Math.max(1, this.#deadline.remaining()), () => {
+    const wait = Math.max(1, Math.min(LOOK, this.#deadline.remaining()));
+    this.#cancelTimer = this.#clock.after(wait, () => {
       if (this.isAlive()) this.#watchDeadline();
     });
   }

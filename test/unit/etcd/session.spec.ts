@@ -29,6 +29,14 @@ describe('a session', () => {
     expect(session.signal.aborted).toBe(true);
   });
 
+  it('aborts its signal within a second after the machine was suspended, although its timers stood still', () => {
+    let aborted = false;
+    session.signal.addEventListener('abort', () => (aborted = true));
+    clock.setWall(3_600_000);
+    clock.advance(1_000);
+    expect(aborted).toBe(true);
+  });
+
   it('lives on with a renewal', () => {
     clock.advance(4_000);
     session.extend(instant(clock), TTL);
