@@ -1,6 +1,7 @@
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
 
 /** gRPC status codes that etcd answers with. */
+const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
 
 /**
@@ -16,7 +17,6 @@ const NOT_RUN: readonly RegExp[] = [
   /etcdserver: no leader/,
   /etcdserver: too many requests/,
   /etcdserver: not capable/,
-  /etcdserver: server stopped/,
   /invalid auth token/,
   /revision of auth store is old/,
   /No connection established/,
@@ -33,8 +33,12 @@ const NOT_RUN: readonly RegExp[] = [
 /** Answers of etcd that are UNAVAILABLE or UNKNOWN by their code, but may come from a write that runs later. */
 const UNKNOWN_CODES: ReadonlySet<number> = new Set([1, 2, 4, 13, UNAVAILABLE, 15]);
 
+/** RESOURCE_EXHAUSTED as an answer. Anything else of this code comes from what is in between (HTTP/2 ENHANCE_YOUR_CALM). */
+const REFUSED_AS_TOO_MUCH =
+  /^etcdserver: |^grpc: received message larger than max|^Attempted to send message with a size larger than/;
+
 /** After these the connection is not to be trusted: its generation is dropped. */
-const LOST_AUTHORITY = /invalid auth token|revision of auth store is old/;
+const LEAVE = /invalid auth token|revision of auth store is old|no leader|server stopped/;
 
 /** A failed call to etcd, read: etcd3 rewrites gRPC's errors, and keeps the code in their message alone. */
 export class RpcFailure {
@@ -51,14 +55,12 @@ export class RpcFailure {
     const match = /(?:^|\s)(\d{1,2}) [A-Z_]+: (.*?)(?: is expired or revoked)?$/s.exec(message);
     this.code = match ? Number(match[1]) : UNAVAILABLE;
     this.reason = match ? match[2]! : message;
-    const overSized = this.code === 8 && !this.reason.includes('too many requests');
+    const passing = this.code === RESOURCE_EXHAUSTED && !REFUSED_AS_TOO_MUCH.test(this.reason);
     if (NOT_RUN.some((pattern) => pattern.test(this.reason))) this.fate = 'not-run';
-    else this.fate = UNKNOWN_CODES.has(this.code) && !overSized ? 'unknown' : 'refused';
+    else this.fate = UNKNOWN_CODES.has(this.code) || passing ? 'unknown' : 'refused';
     // etcd's own "request timed out" and "leader changed" come over a healthy connection.
     this.doubt =
-      LOST_AUTHORITY.test(this.reason) ||
-      /no leader/.test(this.reason) ||
-      (this.fate !== 'refused' && !this.reason.startsWith('etcdserver:'));
+      LEAVE.test(this.reason) || (this.fate !== 'refused' && !this.reason.startsWith('etcdserver:'));
   }
 
   /** The public error of a refusal. */

@@ -21,6 +21,9 @@ describe('a failed call', () => {
     ['14 UNAVAILABLE: etcdserver: request timed out', false],
     ['14 UNAVAILABLE: etcdserver: leader changed', false],
     ['13 INTERNAL: Received RST_STREAM with code 2', true],
+    ['14 UNAVAILABLE: etcdserver: server stopped', true],
+    ['8 RESOURCE_EXHAUSTED: Bandwidth exhausted or memory limit exceeded', true],
+    ['8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs 4)', true],
   ])('may have run: %s', (message, doubt) => {
     expect(failure(message)).toMatchObject({ fate: 'unknown', doubt });
   });
@@ -31,6 +34,8 @@ describe('a failed call', () => {
     'Lease 5 NOT_FOUND: etcdserver: requested lease not found is expired or revoked',
     '7 PERMISSION_DENIED: etcdserver: permission denied',
     '8 RESOURCE_EXHAUSTED: Attempted to send message with a size larger than max',
+    '8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded',
+    '8 RESOURCE_EXHAUSTED: grpc: received message larger than max (3000000 vs. 2097152)',
     '11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted',
   ])('was refused: %s', (message) => {
     expect(failure(message)).toMatchObject({ fate: 'refused', doubt: false });
