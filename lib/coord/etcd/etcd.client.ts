@@ -11,7 +11,7 @@ import { type CommitOptions, GroupCommit } from './group-commit.js';
 import { KeepAliveStream } from './keep-alive-stream.js';
 import type { KeyRange, RangeQuery, RangeResult, Txn, TxnResult } from './kv.js';
 import { Mirror, type MirrorOptions } from './mirror.js';
-import { NewestReader } from './newest-reader.js';
+import { BatchedReader } from './batched-reader.js';
 import { SessionKeeper } from './session-keeper.js';
 import { guardSession } from './session-sentinel.js';
 import { WatchHub } from './watch-hub.js';
@@ -43,7 +43,7 @@ export class EtcdClient {
   readonly #group: GroupCommit;
   readonly #hubs = new WeakMap<Generation, WatchHub>();
   readonly #keepAlives = new WeakMap<Generation, KeepAliveStream>();
-  readonly #newest = new WeakMap<Generation, NewestReader>();
+  readonly #readers = new WeakMap<Generation, BatchedReader>();
   readonly #keepers = new Map<number, SessionKeeper>();
   readonly #mirrors = new Set<Mirror>();
   #closed: Promise<void> | undefined;
@@ -158,8 +158,8 @@ export class EtcdClient {
       {
         connection: this.#connection,
         hubOf: (generation) => this.#hubOf(generation),
-        newestOf: (generation) =>
-          memo(this.#newest, generation, () => new NewestReader(generation, this.#options.requestTimeout)),
+        readerOf: (generation) =>
+          memo(this.#readers, generation, () => new BatchedReader(generation, this.#options.requestTimeout)),
         clock: this.#clock,
         random: this.#random,
         logger: this.#logger,

@@ -9,6 +9,18 @@ export interface KeyValue {
   readonly lease: bigint;
 }
 
+/** Whether nothing tells the two apart: the same write of the same key, as far as one can see. */
+export function isSameKeyValue(a: KeyValue, b: KeyValue): boolean {
+  return (
+    a.key === b.key &&
+    a.modRevision === b.modRevision &&
+    a.createRevision === b.createRevision &&
+    a.version === b.version &&
+    a.lease === b.lease &&
+    a.value.equals(b.value)
+  );
+}
+
 /** The keys from `key` up to, not including, `end`; without `end` the one key. `end: '\0'` means "to the last key". */
 export interface KeyRange {
   readonly key: string;

@@ -9,7 +9,7 @@ import type { CoordLogger } from './coord-logger.js';
 import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeyRange } from './kv.js';
-import type { NewestReader } from './newest-reader.js';
+import type { BatchedReader } from './batched-reader.js';
 import { listRange } from './range-list.js';
 import { ResumePoint } from './resume-point.js';
 import { RpcFailure } from './rpc-failure.js';
@@ -36,7 +36,7 @@ export interface MirrorOptions {
 export interface MirrorDeps {
   readonly connection: Connection;
   readonly hubOf: (generation: Generation) => WatchHub;
-  readonly newestOf: (generation: Generation) => NewestReader;
+  readonly readerOf: (generation: Generation) => BatchedReader;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: CoordLogger;
@@ -176,7 +176,7 @@ export class Mirror {
   async #resumable(generation: Generation): Promise<boolean> {
     if (!this.#resume.known || this.#clusterId !== generation.clusterId) return false;
     const { entries } = this.#map;
-    const reader = this.#deps.newestOf(generation);
+    const reader = this.#deps.readerOf(generation);
     return isSameHistory(generation, reader, this.#range, this.#resume.next - 1n, entries, this.#call);
   }
 

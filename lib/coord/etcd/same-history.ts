@@ -1,34 +1,46 @@
+import type { BatchedReader } from './batched-reader.js';
 import type { Generation } from './generation.js';
-import type { KeyRange, KeyValue, OpResult } from './kv.js';
-import type { NewestReader } from './newest-reader.js';
+import { isSameKeyValue, type KeyRange, type KeyValue, type OpResult, type RangeQuery } from './kv.js';
 import type { ReadOptions } from './range-list.js';
 import { RpcFailure } from './rpc-failure.js';
 import { decodeRange, encodeRange } from './wire.js';
 
+type Entries = ReadonlyMap<string, KeyValue>;
+
+/** Up to so many keys and bytes a range is compared as a whole; of a larger one its size and its newest key are. */
+const WHOLE_KEYS = 256;
+const WHOLE_BYTES = 256 * 1024;
+/** What a key costs on the wire beside itself and its value, generously. */
+const KEY_OVERHEAD = 64;
+
 /**
  * Whether the store still has the history that `entries`, the state of `range` at `revision`, were read from. A store
- * that was wiped, or restored from a backup, has not; its cluster id may well be the same, and its revisions beyond ours.
+ * that was wiped, or restored from a backup, has not; its cluster id may well be the same, its revisions beyond ours, and
+ * its keys the same, when the script that fills it ran again: so values and leases are compared too.
  *
- * A range that nothing has happened to is recognised by its newest key and its size (then a watch from `revision` on
- * misses nothing, whatever the history); only one that has changed is read again as it was at `revision`.
+ * A range that nothing has happened to is recognised as it is now (then a watch from `revision` on misses nothing,
+ * whatever the history); only one that has changed is read again as it was at `revision`. Of a range of more than
+ * {@link WHOLE_KEYS} keys, another history is not recognised if it has made as many keys, and the newest in the same
+ * revision, with the same value.
  *
  * @throws RpcFailure
  */
 export async function isSameHistory(
   generation: Generation,
-  reader: NewestReader,
+  reader: BatchedReader,
   range: KeyRange,
   revision: bigint,
-  entries: ReadonlyMap<string, KeyValue>,
+  entries: Entries,
   options: ReadOptions,
 ): Promise<boolean> {
-  const now = await reader.newest(range).catch((error: unknown) => {
+  const { query, bytes } = excerptOf(range, entries);
+  const now = await reader.read(query, bytes).catch((error: unknown) => {
     if (error instanceof RpcFailure && !error.doubt) return undefined;
     throw error;
   });
   if (now && now.revision >= revision && matches(now, entries)) return true;
   try {
-    return matches(await readAt(generation, range, revision, options), entries);
+    return matches(await readAt(generation, { ...query, revision }, options), entries);
   } catch (error) {
     if (error instanceof RpcFailure && /has been compacted|is a future revision/.test(error.reason))
       return false;
@@ -36,23 +48,31 @@ export async function isSameHistory(
   }
 }
 
-/** The newest key now is the newest known, and there are as many: since a deletion makes fewer, nothing has happened. */
-function matches({ count, kvs }: OpResult, entries: ReadonlyMap<string, KeyValue>): boolean {
+/** What of the range is compared, and how large it is as we know it. */
+function excerptOf(range: KeyRange, entries: Entries): { query: RangeQuery; bytes: number } {
+  let bytes = 0;
+  if (entries.size <= WHOLE_KEYS) {
+    for (const { key, value } of entries.values()) bytes += key.length + value.length + KEY_OVERHEAD;
+    if (bytes <= WHOLE_BYTES) return { query: { ...range, limit: Math.max(1, entries.size) }, bytes };
+  }
+  const sort = { by: 'mod', order: 'desc' } as const;
+  return { query: { ...range, limit: 1, sort }, bytes: bytes / Math.max(1, entries.size) };
+}
+
+/** Every key that was found is known as it is, and there are as many: since a deletion makes fewer, nothing has happened. */
+function matches({ count, kvs }: OpResult, entries: Entries): boolean {
   if (count !== entries.size) return false;
-  const [newest] = kvs;
-  const known = newest && entries.get(newest.key);
-  return (
-    !newest || (known?.modRevision === newest.modRevision && known.createRevision === newest.createRevision)
-  );
+  return kvs.every((kv) => {
+    const known = entries.get(kv.key);
+    return known !== undefined && isSameKeyValue(known, kv);
+  });
 }
 
 async function readAt(
   generation: Generation,
-  range: KeyRange,
-  revision: bigint,
+  query: RangeQuery,
   { timeout, signal }: ReadOptions,
 ): Promise<OpResult> {
-  const sort = { by: 'mod', order: 'desc' } as const;
-  const request = encodeRange({ ...range, revision, limit: 1, keysOnly: true, sort });
+  const request = encodeRange(query);
   return decodeRange(await generation.unary((rpc, wire) => rpc.kv.range(request, wire), timeout, signal));
 }

@@ -1,4 +1,4 @@
-import type { KeyValue } from './kv.js';
+import { isSameKeyValue, type KeyValue } from './kv.js';
 
 /** The state of a key range at one revision; never changes. */
 export interface Snapshot {
@@ -64,7 +64,8 @@ export class SnapshotMap {
     }
     for (const current of kvs) {
       const previous = before.get(current.key);
-      if (!previous || !isSame(previous, current)) changes.push({ key: current.key, previous, current });
+      if (!previous || !isSameKeyValue(previous, current))
+        changes.push({ key: current.key, previous, current });
     }
     return changes;
   }
@@ -74,13 +75,4 @@ export class SnapshotMap {
     this.#snapshot = undefined;
     this.#revision = revision;
   }
-}
-
-function isSame(a: KeyValue, b: KeyValue): boolean {
-  return (
-    a.modRevision === b.modRevision &&
-    a.createRevision === b.createRevision &&
-    a.lease === b.lease &&
-    a.value.equals(b.value)
-  );
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
 import { prefixRange } from '../../../lib/coord/etcd/kv.js';
 import type { Mirror } from '../../../lib/coord/etcd/mirror.js';
-import { EtcdProcess } from '../../../lib/testing/index.js';
+import { EtcdProcess, FaultProxy } from '../../../lib/testing/index.js';
 import { onPath } from '../../../lib/testing/on-path.js';
 import { openClient } from '../../support/open-client.js';
 import { until } from '../../support/until.js';
@@ -42,7 +42,6 @@ describe.skipIf(onPath('etcd') === undefined)('a store that was wiped (needs etc
     await write(client, 'before');
     const mirror = client.mirror(prefixRange('/h/'));
     await mirror.ready();
-    const { FaultProxy } = await import('../../../lib/testing/index.js');
     const proxy = await FaultProxy.start({ target: etcd.endpoint });
     const behind = openClient([proxy.endpoint]);
     const cutOff = behind.mirror(prefixRange('/h/'));
@@ -56,6 +55,41 @@ describe.skipIf(onPath('etcd') === undefined)('a store that was wiped (needs etc
     await write(client, 'later');
     await until(() => keysOf(cutOff).includes('later'));
     await until(() => keysOf(mirror).join() === keysOf(cutOff).join(), { what: 'the same in both' });
+    await behind.close();
+    await proxy.close();
+  });
+
+  it.each([
+    ['a small range', 3],
+    ['a range too large to be compared as a whole', 600],
+  ])('is listed again when the same keys were made again in the same revisions: %s', async (_, keys) => {
+    const seed = async (value: string): Promise<void> => {
+      const through = openClient([etcd.endpoint]);
+      for (let from = 0; from < keys; from += 100) {
+        const puts = Array.from({ length: Math.min(100, keys - from) }, (_, index) => ({
+          put: { key: `/h/${1_000 + from + index}`, value },
+        }));
+        await through.commit({ success: puts }, { timeout: 20_000 });
+      }
+      await through.close();
+    };
+    await seed('old');
+    const proxy = await FaultProxy.start({ target: etcd.endpoint });
+    const behind = openClient([proxy.endpoint]);
+    const mirror = behind.mirror(prefixRange('/h/'));
+    await mirror.ready();
+    await until(() => mirror.staleFor() === 0);
+    proxy.refuse();
+    await etcd.wipe();
+    await seed('new');
+    proxy.resume();
+    await until(
+      () => [...mirror.snapshot().entries.values()].every(({ value }) => value.equals(Buffer.from('new'))),
+      {
+        what: 'the new values',
+      },
+    );
+    expect(mirror.snapshot().entries.size).toBe(keys);
     await behind.close();
     await proxy.close();
   });

@@ -26,7 +26,9 @@ describe('a session keeper', () => {
     let leases = 0;
     const leaseClient = {
       leaseGrant: () =>
-        new Promise((resolve) => grants.push(() => resolve({ ID: String(++leases), TTL: String(TTL / 1_000) }))),
+        new Promise((resolve) =>
+          grants.push(() => resolve({ ID: String(++leases), TTL: String(TTL / 1_000) })),
+        ),
       leaseRevoke: async ({ ID }: { ID: string }) => void revoked.push(ID),
     };
     const generation = {
