@@ -4,14 +4,30 @@ import type { Clock } from './clock.js';
 import type { Endpoint } from './endpoint.js';
 import type { EtcdOptions } from './etcd.options.js';
 import { afterSilence } from './patience.js';
-import { RpcFailure } from './rpc-failure.js';
+import { noAnswerWithin, RpcFailure } from './rpc-failure.js';
+import { SignsOfLife } from './signs-of-life.js';
+
+const NO_CONTEXT = { signal: new AbortController().signal };
+
+type Policy = { execute<T>(run: (context: { signal: AbortSignal }) => T | Promise<T>): Promise<T> };
 
 /** etcd3's faults are handled here, not there: its retries repeat writes, its breaker turns one cut into five seconds. */
-const PASS_THROUGH = {
-  execute: async <T>(run: (context: { signal: AbortSignal }) => T | Promise<T>): Promise<T> =>
-    run(NO_CONTEXT),
+const PASS_THROUGH: Policy = {
+  execute: async (run) => run(NO_CONTEXT),
 };
-const NO_CONTEXT = { signal: new AbortController().signal };
+
+/** After an error of a kind that it knows etcd3 closes its channels, and calls and streams part; of this kind it knows nothing. */
+class Wrapped extends Error {}
+
+const WRAP_ERRORS: Policy = {
+  execute: async (run) => {
+    try {
+      return await run(NO_CONTEXT);
+    } catch (cause) {
+      throw new Wrapped((cause as Error).message, { cause });
+    }
+  },
+};
 
 let generations = 0;
 
@@ -27,6 +43,8 @@ export class Generation {
   readonly rpc: Etcd3;
   /** Aborts when this generation is dropped; the reason says why. */
   readonly signal: AbortSignal;
+  /** Whoever hears from the other side, or waits for it in vain, says so here. */
+  readonly life: SignsOfLife;
   clusterId = 0n;
   serverVersion = '';
 
@@ -34,7 +52,6 @@ export class Generation {
   readonly #controls = new Set<CallControl>();
   readonly #clock: Clock;
   #token: string | undefined;
-  #lastAnswer = 0;
 
   private constructor(
     readonly endpoint: Endpoint,
@@ -43,11 +60,17 @@ export class Generation {
   ) {
     this.signal = this.#abort.signal;
     this.#clock = clock;
+    this.life = new SignsOfLife({
+      clock,
+      ask: (timeout) => this.#identify(timeout, this.signal),
+      prove: (timeout) => this.probe(timeout, this.signal),
+      drop: (reason) => this.drop(reason),
+    });
     this.rpc = new Etcd3({
       hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
       ...(options.tls && { credentials: credentials(options.tls) }),
       faultHandling: {
-        host: () => PASS_THROUGH,
+        host: () => WRAP_ERRORS,
         global: PASS_THROUGH,
       } as unknown as NonNullable<IOptions['faultHandling']>,
       grpcOptions: {
@@ -90,20 +113,22 @@ export class Generation {
     }
   }
 
-  /** When a unary call was last answered, on the monotonic clock. */
-  get lastAnswer(): number {
-    return this.#lastAnswer;
-  }
-
-  /** Runs one unary call; rejects with an {@link RpcFailure} after `timeout` ms, on `signal`, or when this is dropped. */
+  /**
+   * Runs one unary call; rejects with an {@link RpcFailure} after `timeout` ms, on `signal`, or when this is dropped. That it
+   * took too long puts the whole in doubt only if {@link life} says so.
+   */
   async unary<T>(
     run: (rpc: Etcd3, options: WireOptions) => Promise<T>,
     timeout: number,
     signal?: AbortSignal,
   ): Promise<T> {
     const control = new CallControl();
-    const cancelTimer = afterSilence(this.#clock, timeout, () =>
-      control.cancel(`no answer within ${Math.round(timeout)} ms`),
+    const sent = this.#clock.now();
+    const cancelTimer = afterSilence(
+      this.#clock,
+      timeout,
+      () => control.cancel(noAnswerWithin(timeout)),
+      () => this.life.waiting(sent),
     );
     const onAbort = (): void => control.cancel('the caller gave up');
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -112,10 +137,10 @@ export class Generation {
     if (this.signal.aborted) control.cancel('No connection established');
     try {
       const answer = await run(this.rpc, { [CALL]: control });
-      this.#lastAnswer = this.#clock.now();
+      this.life.heard();
       return answer;
     } catch (error) {
-      throw new RpcFailure(error);
+      throw this.#failure(error instanceof Wrapped ? error.cause : error, sent, signal);
     } finally {
       cancelTimer();
       signal?.removeEventListener('abort', onAbort);
@@ -154,6 +179,14 @@ export class Generation {
       control.cancel(`the connection to ${this.endpoint.address} was dropped`);
     this.#controls.clear();
     this.rpc.close();
+  }
+
+  #failure(error: unknown, sent: number, signal: AbortSignal | undefined): RpcFailure {
+    if (signal?.aborted) return new RpcFailure(error, false);
+    const failure = new RpcFailure(error);
+    if (failure.late && !this.signal.aborted) return new RpcFailure(error, this.life.givenUp(sent));
+    if (!failure.doubt) this.life.heard();
+    return failure;
   }
 
   async #authenticate(options: EtcdOptions, timeout: number, signal: AbortSignal): Promise<void> {

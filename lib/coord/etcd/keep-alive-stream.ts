@@ -15,7 +15,8 @@ interface Renewal {
 
 /**
  * The renewals of all leases of one generation, on one stream. One that stays unanswered puts the member in doubt: there
- * may be another that would have answered while the lease still lives.
+ * may be another that would have answered while the lease still lives. During an election none would, and the member
+ * answers other questions: then it is not left.
  */
 export class KeepAliveStream {
   readonly #generation: Generation;
@@ -32,14 +33,22 @@ export class KeepAliveStream {
 
   /**
    * Asks etcd to renew `leaseId`; `answered` gets the granted TTL in seconds, 0 if the lease is gone. It is never
-   * called when the generation ends first, which it does after `patience` ms of silence: then nothing is known of the
-   * lease.
+   * called when the generation ends first, which it does after `patience` ms in which nothing was heard of it: then
+   * nothing is known of the lease.
    */
   renew(leaseId: bigint, patience: number, answered: (ttl: number) => void): void {
     if (this.#generation.signal.aborted) return;
+    const { life } = this.#generation;
     const id = leaseId.toString();
-    const stopWaiting = afterSilence(this.#clock, patience, () =>
-      this.#drop(`no answer to the renewal of a lease within ${Math.round(patience)} ms`),
+    const sent = this.#clock.now();
+    const stopWaiting = afterSilence(
+      this.#clock,
+      patience,
+      () => {
+        if (!life.givenUp(sent, patience)) return;
+        this.#drop(`no answer to the renewal of a lease within ${Math.round(patience)} ms`);
+      },
+      () => life.waiting(sent, patience / 3),
     );
     const waiting = this.#asked.get(id);
     if (waiting) waiting.push({ answered, stopWaiting });
@@ -60,6 +69,7 @@ export class KeepAliveStream {
   }
 
   #receive({ ID, TTL }: ILeaseKeepAliveResponse): void {
+    this.#generation.life.heard();
     const waiting = this.#asked.get(ID);
     const renewal = waiting?.shift();
     if (waiting?.length === 0) this.#asked.delete(ID);

@@ -40,6 +40,11 @@ const REFUSED_AS_TOO_MUCH =
 /** After these the connection is not to be trusted: its generation is dropped. */
 const LEAVE = /invalid auth token|revision of auth store is old|no leader|server stopped/;
 
+/** The reason of a call that was given up since its answer did not come. */
+export function noAnswerWithin(ms: number): string {
+  return `no answer within ${Math.round(ms)} ms`;
+}
+
 /** A failed call to etcd, read: etcd3 rewrites gRPC's errors, and keeps the code in their message alone. */
 export class RpcFailure {
   readonly code: number;
@@ -49,7 +54,14 @@ export class RpcFailure {
   /** Whether the connection that it came from is to be dropped. */
   readonly doubt: boolean;
 
-  constructor(readonly cause: unknown) {
+  /** Whether it was given up by {@link noAnswerWithin}. */
+  readonly late: boolean;
+
+  /** @param doubt where the caller knows better than the error tells */
+  constructor(
+    readonly cause: unknown,
+    doubt?: boolean,
+  ) {
     const message = cause instanceof Error ? cause.message : String(cause);
     // etcd3 puts the message of a lost lease into a sentence of its own.
     const match = /(?:^|\s)(\d{1,2}) [A-Z_]+: (.*?)(?: is expired or revoked)?$/s.exec(message);
@@ -60,7 +72,9 @@ export class RpcFailure {
     else this.fate = UNKNOWN_CODES.has(this.code) || passing ? 'unknown' : 'refused';
     // etcd's own "request timed out" and "leader changed" come over a healthy connection.
     this.doubt =
-      LEAVE.test(this.reason) || (this.fate !== 'refused' && !this.reason.startsWith('etcdserver:'));
+      doubt ??
+      (LEAVE.test(this.reason) || (this.fate !== 'refused' && !this.reason.startsWith('etcdserver:')));
+    this.late = this.reason.startsWith('no answer within ');
   }
 
   /** The public error of a refusal. */

@@ -31,6 +31,9 @@ export interface ProbeOptions {
   readonly progressInterval: number;
   /** A stream that owes a sign of life for this long, in ms, is cut. */
   readonly progressTimeout: number;
+  /** The pings of HTTP/2, which are not sent where no stream is open. */
+  readonly keepAliveTime: number;
+  readonly keepAliveTimeout: number;
 }
 
 interface Watch {
@@ -50,7 +53,8 @@ interface Stream {
  * All watches of one generation, on one stream. They are created without waiting for one another, under ids of ours,
  * and end together with the generation. Any answer on the stream is a sign of life; after `progressInterval` without
  * one a progress request asks for it (a linearizable read where nothing is watched: some etcd versions answer progress
- * requests only for watches), and silence after that drops the generation.
+ * requests only for watches; there it also stands in for the pings of HTTP/2, and comes as soon as they would), and
+ * silence after that drops the generation.
  */
 export class WatchHub {
   readonly #generation: Generation;
@@ -70,7 +74,9 @@ export class WatchHub {
     this.#clock = clock;
     this.#probe = probe;
     this.#lastSign = clock.now();
-    this.#cancelTimer = clock.after(probe.progressInterval, () => this.#check());
+    this.#cancelTimer = clock.after(Math.min(probe.progressInterval, probe.keepAliveTime), () =>
+      this.#check(),
+    );
     generation.signal.addEventListener('abort', () => this.#end(), { once: true });
   }
 
@@ -135,6 +141,7 @@ export class WatchHub {
   #receive(response: IWatchResponse): void {
     if (this.#generation.signal.aborted) return;
     this.#lastSign = this.#clock.now();
+    this.#generation.life.heard();
     const created = response.created ? this.#takeCreated(response.watch_id) : undefined;
     const watch = created ?? this.#watches.get(response.watch_id);
     if (!watch || watch.cancelled) return;
@@ -168,37 +175,37 @@ export class WatchHub {
 
   /** Runs once an interval: asks a silent stream for a sign of life. */
   #check(): void {
-    const { progressInterval, progressTimeout } = this.#probe;
+    const { progressInterval, progressTimeout, keepAliveTime, keepAliveTimeout } = this.#probe;
     const [oldest] = this.#creating;
     if (oldest && this.#clock.now() - oldest.asked > progressInterval + progressTimeout) {
       return this.#drop('a watch was not taken');
     }
-    const watching = this.#watches.size > 0 && this.#opened;
-    const lastSign = watching ? this.#lastSign : Math.max(this.#lastSign, this.#generation.lastAnswer);
-    const silent = this.#clock.now() - lastSign;
-    if (silent < progressInterval) {
-      this.#cancelTimer = this.#clock.after(progressInterval - silent, () => this.#check());
-      return;
+    if (this.#watches.size > 0 && this.#opened) {
+      const left = this.#lastSign + progressInterval - this.#clock.now();
+      if (left <= 0) return this.#askStream(this.#opened, progressTimeout);
+      return this.#checkIn(Math.min(left, keepAliveTime));
     }
-    if (!watching) {
-      this.#generation.probe(progressTimeout).then(
-        () => this.#alive(),
-        (error: unknown) => this.#generation.drop(error),
-      );
-      return;
-    }
+    const interval = Math.min(progressInterval, keepAliveTime);
+    const left = Math.max(this.#lastSign, this.#generation.life.last) + interval - this.#clock.now();
+    if (left > 0) return this.#checkIn(left);
+    this.#generation.probe(Math.min(progressTimeout, keepAliveTimeout)).then(
+      () => this.#checkIn(interval),
+      (error: unknown) => this.#generation.drop(error),
+    );
+  }
+
+  #askStream(stream: Stream, patience: number): void {
     const asked = this.#clock.now();
-    watching.write({ progress_request: {} });
-    this.#cancelTimer = afterSilence(this.#clock, progressTimeout, () => {
+    stream.write({ progress_request: {} });
+    this.#cancelTimer = afterSilence(this.#clock, patience, () => {
       if (this.#lastSign >= asked) return this.#check();
-      this.#drop(`no sign of life on the watch stream within ${progressTimeout} ms`);
+      this.#drop(`no sign of life on the watch stream within ${patience} ms`);
     });
   }
 
-  #alive(): void {
+  #checkIn(delay: number): void {
     if (this.#generation.signal.aborted) return;
-    this.#lastSign = this.#clock.now();
-    this.#cancelTimer = this.#clock.after(this.#probe.progressInterval, () => this.#check());
+    this.#cancelTimer = this.#clock.after(delay, () => this.#check());
   }
 
   #drop(reason: string): void {

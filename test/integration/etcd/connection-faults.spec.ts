@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
+import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { OutcomeUnknownError } from '../../../lib/errors/outcome-unknown.error.js';
 import { FaultProxy } from '../../../lib/testing/index.js';
 import { openClient } from '../../support/open-client.js';
@@ -116,6 +117,60 @@ describe.each(await etcdKinds())('under network faults, on %s etcd, the client',
       timeout: 3_000,
       what: 'the new connection',
     });
+  });
+
+  it('notices a half-open connection within keepAliveTime and keepAliveTimeout, where watched and where not', async () => {
+    const noticed = async (watched: boolean): Promise<number> => {
+      const link = await FaultProxy.start({ target: etcd.endpoints[0]! });
+      const alive = openClient([link.endpoint], {
+        keepAliveTime: 5_000,
+        keepAliveTimeout: 500,
+        progressInterval: 60_000,
+        progressTimeout: 60_000,
+      });
+      await alive.ready();
+      if (watched) await alive.mirror({ key }).ready();
+      link.connections[0]!.stall();
+      const started = performance.now();
+      await until(() => link.accepted > 1, { timeout: 30_000, what: 'the new connection' });
+      await alive.close();
+      await link.close();
+      return performance.now() - started;
+    };
+    // 5.5 s and what a busy machine adds; without the pings it is a minute or two.
+    for (const took of await Promise.all([noticed(true), noticed(false)])) expect(took).toBeLessThan(15_000);
+  });
+
+  it('is not left by all since one of them waits for less than the link takes', async () => {
+    const mirror = client.mirror({ key });
+    await mirror.ready();
+    await until(() => mirror.staleFor() === 0);
+    let stale = 0;
+    mirror.stale$.subscribe((now) => (stale += Number(now)));
+    proxy.delay(50);
+    for (let times = 0; times < 5; times++) {
+      const neighbour = write();
+      await expect(client.range({ key }, { timeout: 20 })).rejects.toBeInstanceOf(CoordUnavailableError);
+      await expect(neighbour).resolves.toMatchObject({ succeeded: true });
+    }
+    expect(proxy.accepted).toBe(1);
+    expect(stale).toBe(0);
+  });
+
+  it('is left when it answers nobody, however short they wait', async () => {
+    const quick = openClient([proxy.endpoint], { progressInterval: 60_000, keepAliveTime: 60_000 });
+    await quick.ready();
+    await client.close();
+    const accepted = proxy.accepted;
+    for (const connection of proxy.connections) connection.stall();
+    await until(
+      async () => {
+        await quick.range({ key }, { timeout: 20 }).catch(() => undefined);
+        return proxy.accepted > accepted;
+      },
+      { what: 'the new connection' },
+    );
+    await quick.close();
   });
 
   it('ends every wait on a half-open connection within its budget', async () => {
