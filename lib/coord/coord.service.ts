@@ -16,6 +16,7 @@ import { ElectionService } from './election/election.service.js';
 import type { AllocatorOptions } from './allocator/allocator.options.js';
 import { InstanceIdAllocator } from './allocator/instance-id.allocator.js';
 import { LockService } from './lock/lock.service.js';
+import { OwnServers } from './registry/own-servers.js';
 import type { RegisterOptions } from './registry/register.options.js';
 import { SelfRegistration } from './registry/self-registration.js';
 
@@ -51,6 +52,7 @@ export class CoordService implements AsyncDisposable {
   readonly #client: EtcdClient;
   readonly #service: ResolvedService;
   readonly #logger: CoordLogger;
+  readonly #servers = new OwnServers();
   readonly #announcements = new Set<SelfRegistration>();
   #closed: Promise<void> | undefined;
 
@@ -121,13 +123,14 @@ export class CoordService implements AsyncDisposable {
   }
 
   /**
-   * Publishes this process under its service name as soon as its own port accepts connections, until {@link drain} or
-   * {@link close}. Returns at once.
+   * Publishes this process under its service name as soon as a server of its own listens on the port and accepts
+   * connections, until {@link drain} or {@link close}. Returns at once.
    */
   announce(options: RegisterOptions): void {
     if (this.#closed) throw new ClosedError('the coordination service is closed');
     const announcement = new SelfRegistration(options, this.#service, this.registry, {
       logger: this.#logger,
+      servers: this.#servers,
       probe: ownPortServes,
     });
     this.#announcements.add(announcement);
@@ -155,6 +158,7 @@ export class CoordService implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.drain();
+    this.#servers.close();
     const rooms = [this.election, this.lock, ...this.#allocators.values(), this.registry, this.config];
     // What a room could not give back in time goes with its lease, which the client revokes.
     await waitAtMost(CLOSE_LIMIT, Promise.all(rooms.map((room) => this.#closeRoom(room))));

@@ -4,7 +4,7 @@ export interface Scenario {
   readonly endpoints: readonly string[];
   readonly coord?: Readonly<Record<string, unknown>>;
   readonly port?: number;
-  readonly transport?: 'http' | 'grpc';
+  readonly transport?: 'http' | 'grpc' | 'hybrid';
   readonly protoPath?: string;
 }
 

@@ -7,9 +7,9 @@ import { VERSION, WEIGHT, ZONE } from './instance-traits.js';
 import { localAddress } from './local-address.js';
 import type { ServiceInstance } from './service-instance.js';
 
-/** Publishes this process in the registry once its port accepts connections. */
+/** Publishes this process in the registry once a server of its own listens on the port and accepts connections. */
 export interface RegisterOptions {
-  /** The port that the application listens on. */
+  /** The port that this process listens on. */
   readonly port: number;
   /** Where others reach it. @default the first IPv4 address that is not internal */
   readonly address?: string;

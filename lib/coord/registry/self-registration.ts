@@ -4,6 +4,7 @@ import { Backoff, pause } from '../etcd/backoff.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import { type RegisterOptions, type ResolvedRegister, resolveRegister } from './register.options.js';
+import type { OwnServers } from './own-servers.js';
 import type { Registrar } from './registrar.js';
 import type { Registration } from './registration.js';
 import { acceptsConnections } from './tcp-probe.js';
@@ -11,7 +12,7 @@ import { acceptsConnections } from './tcp-probe.js';
 /** The own port is tried this often until it answers, in ms: a start-up is not slowed down, a loopback connect is cheap. */
 const PROBE_INTERVAL = 50;
 
-/** After this long without an answer a warning is due, in ms; it is repeated each time the wait has doubled. */
+/** After this long without a server a warning is due, in ms; it is repeated each time the wait has doubled. */
 const FIRST_WARNING = 10_000;
 
 /** How long the drain mark and the delete may each wait for etcd, in ms. Both are luxury: the lease is revoked at the end. */
@@ -19,23 +20,27 @@ const STOP_BUDGET = 500;
 
 export interface SelfRegistrationDeps {
   readonly logger: CoordLogger;
+  readonly servers: Pick<OwnServers, 'listenOn' | 'onTaken'>;
   readonly clock?: Clock;
-  /** @default a TCP connect */
+  /** Whether the server that listens serves yet. @default a TCP connect */
   readonly probe?: (host: string, port: number) => Promise<boolean>;
   /** Waits for the drain mark to spread. It holds the process: a stop is not to end before it. @default a timer */
   readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 /**
- * Publishes the own process while it can serve: {@link start} waits in the background until the own port accepts
- * connections, then registers; {@link stop} marks the instance as draining, lets that spread, and deletes it.
+ * Publishes the own process while it can serve: {@link start} waits in the background until a server of this process
+ * listens on the port and answers there, then registers; {@link stop} marks the instance as draining, lets that spread, and
+ * deletes it.
  *
- * In a pure Nest microservice the port opens only after the bootstrap hooks, which is why the port is watched.
+ * Nest listens after the bootstrap hooks, a hybrid application's microservices before them: hence it is watched and not
+ * derived from a hook.
  */
 export class SelfRegistration {
   readonly #options: ResolvedRegister;
   readonly #registrar: Pick<Registrar, 'register'>;
   readonly #logger: CoordLogger;
+  readonly #servers: Pick<OwnServers, 'listenOn' | 'onTaken'>;
   readonly #clock: Clock;
   readonly #probe: (host: string, port: number) => Promise<boolean>;
   readonly #wait: (ms: number) => Promise<unknown>;
@@ -54,6 +59,7 @@ export class SelfRegistration {
     this.#options = resolveRegister(options, service);
     this.#registrar = registrar;
     this.#logger = deps.logger;
+    this.#servers = deps.servers;
     this.#clock = deps.clock ?? systemClock;
     this.#probe = deps.probe ?? acceptsConnections;
     this.#wait = deps.wait ?? sleep;
@@ -80,7 +86,10 @@ export class SelfRegistration {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    if (!(await this.#portAnswers(signal))) return;
+    const warned = this.#warnOfTakenPort();
+    const serves = await this.#serves(signal);
+    warned();
+    if (!serves) return;
     const backoff = new Backoff({ first: 500, most: 5_000 });
     const { instance, ttl } = this.#options;
     for (let attempt = 1; !signal.aborted; attempt++) {
@@ -95,18 +104,34 @@ export class SelfRegistration {
     }
   }
 
-  async #portAnswers(signal: AbortSignal): Promise<boolean> {
+  /** Returns how to end it. */
+  #warnOfTakenPort(): () => void {
+    const { port } = this.#options.instance;
+    const end = this.#servers.onTaken((taken) => {
+      if (taken !== port || this.#servers.listenOn(port)) return;
+      end();
+      this.#logger.warn(
+        'this process is not registered: register.port is in use; it takes a port on which no other process listens',
+        { port },
+      );
+    });
+    return end;
+  }
+
+  async #serves(signal: AbortSignal): Promise<boolean> {
     const { address, port } = this.#options.instance;
     const since = this.#clock.now();
     let warnAt = FIRST_WARNING;
     while (!signal.aborted) {
-      // A server may be bound to the published address only, or to the loopback address only.
-      if ((await this.#probe('127.0.0.1', port)) || (await this.#probe(address, port)))
-        return !signal.aborted;
+      if (this.#servers.listenOn(port)) {
+        // A server may be bound to the published address only, or to the loopback address only.
+        if ((await this.#probe('127.0.0.1', port)) || (await this.#probe(address, port)))
+          return !signal.aborted;
+      }
       const waited = this.#clock.now() - since;
       if (waited >= warnAt) {
         warnAt *= 2;
-        this.#logger.warn('this process is not registered: nothing accepts connections on its port', {
+        this.#logger.warn('this process is not registered: no server of its own serves on its port', {
           address,
           port,
           waited: Math.round(waited),

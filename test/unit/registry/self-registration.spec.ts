@@ -18,7 +18,9 @@ const settle = async (): Promise<void> => {
 describe('the registration of the own process', () => {
   let clock: FakeClock;
   let log: ReturnType<typeof collectLog>;
+  let listens: boolean;
   let answers: boolean;
+  let tellTaken: (port: number) => void;
   let failures: number;
   let done: string[];
 
@@ -43,6 +45,13 @@ describe('the registration of the own process', () => {
       {
         logger: log,
         clock,
+        servers: {
+          listenOn: (port) => listens && port === 50051,
+          onTaken: (tell) => {
+            tellTaken = tell;
+            return () => (tellTaken = () => undefined);
+          },
+        },
         probe: () => Promise.resolve(answers),
         wait: (ms) => Promise.resolve(done.push(`wait ${ms}`)),
       },
@@ -51,6 +60,7 @@ describe('the registration of the own process', () => {
   beforeEach(() => {
     clock = new FakeClock();
     log = collectLog();
+    listens = true;
     answers = false;
     failures = 0;
     done = [];
@@ -75,6 +85,30 @@ describe('the registration of the own process', () => {
     expect(self.registration).toBeDefined();
   });
 
+  it('does not take what another process answers on the port for its own', async () => {
+    answers = true;
+    listens = false;
+    const self = create();
+    self.start();
+    await pass(300);
+    expect(done).toEqual([]);
+    listens = true;
+    await pass(100);
+    expect(done).toEqual(['register user-1']);
+  });
+
+  it('warns at once, and once, when its server cannot have the port', async () => {
+    listens = false;
+    const self = create();
+    self.start();
+    await pass(100);
+    for (const port of [50050, 50051, 50051]) tellTaken(port);
+    expect(log.lines.map(({ message, fields }) => [message, fields])).toEqual([
+      [expect.stringContaining('register.port is in use'), { port: 50051 }],
+    ]);
+    await self.stop();
+  });
+
   it('marks, waits, deletes', async () => {
     answers = true;
     const self = create();
@@ -89,7 +123,7 @@ describe('the registration of the own process', () => {
     const self = create();
     self.start();
     await pass(50_000);
-    const warnings = log.lines.filter(({ message }) => message.includes('nothing accepts connections'));
+    const warnings = log.lines.filter(({ message }) => message.includes('no server of its own serves'));
     expect(warnings.map(({ fields }) => fields?.['waited'])).toEqual([10_000, 20_000, 40_000]);
     expect(warnings[0]?.fields).toMatchObject({ address: '10.0.0.1', port: 50051 });
     await self.stop();
