@@ -3,6 +3,12 @@ import { freePorts } from '../../lib/testing/free-port.js';
 import { etcdKinds, startEtcdOf } from '../integration/etcd-kinds.js';
 import { TriedApp } from './tried-app.js';
 
+/** Until it holds all of it: the registration comes after the port is open. */
+async function up(app: TriedApp): Promise<void> {
+  await app.says('up');
+  await app.process.prints(/instance registered/);
+}
+
 /** The promise is 2 s for app.close() and the end of the process together. */
 const promised = 2_000;
 
@@ -13,7 +19,7 @@ describe.each(await etcdKinds())(
       const etcd = await startEtcdOf(kind);
       const [port = 0] = await freePorts(1);
       const app = new TriedApp({ endpoints: etcd.endpoints, port });
-      await app.says('up');
+      await up(app);
       const { code, ms, output } = await app.close();
       await etcd.stop();
       expect(output).toContain('"what":"closed"');
@@ -25,7 +31,7 @@ describe.each(await etcdKinds())(
       const etcd = await startEtcdOf(kind);
       const [port = 0] = await freePorts(1);
       const app = new TriedApp({ endpoints: etcd.endpoints, port });
-      await app.says('up');
+      await up(app);
       await etcd.stop();
       const { code, ms, output } = await app.close();
       expect(output).toContain('"what":"closed"');
@@ -35,8 +41,9 @@ describe.each(await etcdKinds())(
 
     it('ends by itself within 2 s of app.close() when etcd hangs', async () => {
       const etcd = await startEtcdOf(kind);
-      const app = new TriedApp({ endpoints: etcd.endpoints });
-      await app.says('up');
+      const [port = 0] = await freePorts(1);
+      const app = new TriedApp({ endpoints: etcd.endpoints, port });
+      await up(app);
       if (etcd.embedded) etcd.embedded.faults.stall();
       else etcd.process?.pause();
       const { code, ms, output } = await app.close();

@@ -178,6 +178,7 @@ export class Generation {
     for (const control of this.#controls)
       control.cancel(`the connection to ${this.endpoint.address} was dropped`);
     this.#controls.clear();
+    closeChannels(this.rpc);
     this.rpc.close();
   }
 
@@ -220,4 +221,16 @@ function credentials(tls: NonNullable<EtcdOptions['tls']>): NonNullable<IOptions
     ...(tls.key && { privateKey: tls.key }),
     ...(tls.cert && { certChain: tls.cert }),
   };
+}
+
+/** One server of etcd3's pool, as far as we reach into it: the version is pinned. */
+interface Host {
+  cachedServices: Readonly<Record<string, { close(): void }>>;
+}
+
+/** At once: etcd3 waits a second before it closes a channel that is just connecting, and the process with it. */
+function closeChannels(rpc: Etcd3): void {
+  const [host] = (rpc as unknown as { pool: { hosts: [Host] } }).pool.hosts;
+  for (const service of Object.values(host.cachedServices)) service.close();
+  host.cachedServices = {};
 }
