@@ -50,7 +50,8 @@ describeOnContainers("the sample application's fleet on three etcds in container
 
   it('goes on through a partition of the cluster and its healing: calls, orders under the lock, configuration', async () => {
     const { Load } = await built<typeof LoadFile>('demo/load.js');
-    const load = new Load(fleet.url, { workers: 4 });
+    const user = async (id: number) => (await fleet.get<{ servedBy: string }>(`/users/${id}`)).servedBy;
+    const load = new Load(user, { workers: 4 });
     const before = await left();
     await order(20);
     const { leader } = await etcd.leader();

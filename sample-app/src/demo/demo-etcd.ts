@@ -30,9 +30,11 @@ export async function startDemoEtcd(): Promise<DemoEtcd> {
       },
     };
   }
+  // One that can be killed takes the place of the one that was found, on the endpoint that was told.
+  const port = Number(etcd.endpoints[0]!.split(':')[1]);
   await etcd.stop();
   if (etcd.kind === 'binary') {
-    const own = await EtcdProcess.start();
+    const own = await EtcdProcess.start({ port });
     return {
       endpoints: [own.endpoint],
       lossOf: `etcd (process ${own.pid}) was killed with SIGKILL`,
@@ -41,12 +43,12 @@ export async function startDemoEtcd(): Promise<DemoEtcd> {
       stop: () => own.stop(),
     };
   }
-  const child = await EtcdChild.start();
+  const child = await EtcdChild.start(port);
   return {
     endpoints: [child.endpoint],
     lossOf: `EmbeddedEtcd (process ${child.pid}) was killed with SIGKILL and has forgotten everything`,
     goAway: () => child.kill(),
-    comeBack: () => child.restart(),
+    comeBack: () => child.start(),
     stop: () => child.kill(),
   };
 }

@@ -2,6 +2,5 @@ import { EmbeddedEtcd } from 'im-infra/testing';
 import { followParent } from '../shared/follow-parent.js';
 
 followParent();
-const port = process.argv[2];
-const etcd = await EmbeddedEtcd.start(port === undefined ? {} : { port: Number(port) });
+const etcd = await EmbeddedEtcd.start({ port: Number(process.argv[2]) });
 process.send?.(etcd.endpoint);

@@ -5,16 +5,17 @@ import { fileURLToPath } from 'node:url';
 /** An EmbeddedEtcd in a process of its own: it can be killed as a real one can. */
 export class EtcdChild {
   #child: ChildProcess | undefined;
-  #endpoint = '';
 
-  static async start(): Promise<EtcdChild> {
-    const etcd = new EtcdChild();
-    await etcd.restart();
+  private constructor(private readonly port: number) {}
+
+  static async start(port: number): Promise<EtcdChild> {
+    const etcd = new EtcdChild(port);
+    await etcd.start();
     return etcd;
   }
 
   get endpoint(): string {
-    return this.#endpoint;
+    return `127.0.0.1:${this.port}`;
   }
 
   get pid(): number | undefined {
@@ -30,13 +31,13 @@ export class EtcdChild {
     await gone;
   }
 
-  /** Starts it, empty, on a port of its choice; or again, on the one it had. */
-  async restart(): Promise<void> {
+  /** Starts it (again), empty. */
+  async start(): Promise<void> {
     const main = fileURLToPath(new URL('embedded-etcd.main.js', import.meta.url));
-    const child = fork(main, this.#endpoint.split(':').slice(1), { detached: true });
+    const child = fork(main, [String(this.port)], { detached: true });
     this.#child = child;
-    this.#endpoint = await new Promise<string>((resolve, reject) => {
-      child.once('message', (endpoint) => resolve(endpoint as string));
+    await new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve());
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`EmbeddedEtcd ended with ${code} before it listened`)));
     });

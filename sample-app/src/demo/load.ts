@@ -1,21 +1,25 @@
-import { setTimeout as passed } from 'node:timers/promises';
+import { passed } from './until.js';
 
-/** A caller of the gateway that never rests: so many at a time, each with a pause between two calls. */
+/** One call; resolves with the name of the instance that answered. */
+export type Call = (id: number) => Promise<string>;
+
+/** A caller that never rests: so many calls at a time, with a pause after each. */
 export class Load {
   readonly calls = new Map<string, number>();
   readonly failures = new Map<string, number>();
   readonly #workers: Promise<void>[];
-  #running = true;
+  readonly #stop = new AbortController();
   #sent = 0;
 
   constructor(
-    private readonly url: string,
+    private readonly call: Call,
     { workers = 8, pause = 20 }: { workers?: number; pause?: number } = {},
   ) {
+    const { signal } = this.#stop;
     this.#workers = Array.from({ length: workers }, async () => {
-      while (this.#running) {
+      while (!signal.aborted) {
         await this.#call();
-        await passed(pause);
+        await passed(pause, signal).catch(() => undefined);
       }
     });
   }
@@ -33,19 +37,15 @@ export class Load {
   }
 
   async stop(): Promise<void> {
-    this.#running = false;
+    this.#stop.abort();
     await Promise.all(this.#workers);
   }
 
   async #call(): Promise<void> {
-    const id = this.#sent++;
     try {
-      const response = await fetch(`${this.url}/users/${id}`, { signal: AbortSignal.timeout(5_000) });
-      const body = (await response.json()) as { servedBy?: string; message?: string };
-      if (response.ok && body.servedBy !== undefined) count(this.calls, body.servedBy);
-      else count(this.failures, `${response.status} ${body.message ?? ''}`);
+      count(this.calls, await this.call(this.#sent++));
     } catch (error) {
-      count(this.failures, String(error));
+      count(this.failures, error instanceof Error ? error.message : String(error));
     }
   }
 }

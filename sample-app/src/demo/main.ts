@@ -38,7 +38,11 @@ async function main(): Promise<number> {
 
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+    process.on(signal, () => {
+      // Asked twice: the children end by themselves when this process is gone.
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort(new Error(`stopped by ${signal}`));
+    });
   }
   const narrator = new Narrator();
   const closers: (() => unknown)[] = [];
@@ -59,42 +63,36 @@ async function main(): Promise<number> {
     const members = [...fleet.members].map(([id, { pid }]) => `${id} (${pid})`);
     narrator.say(`the fleet is up: ${members.join(', ')}`);
     if (stay) await untilStopped(fleet, etcd.endpoints, stop.signal);
-    else await playAll({ fleet, etcd, warehouse, narrator }, stop.signal);
+    else await playAll({ fleet, etcd, warehouse, narrator, signal: stop.signal });
   } catch (error) {
     if (!stop.signal.aborted) throw error;
+    narrator.say((stop.signal.reason as Error).message);
   } finally {
     for (const close of closers.reverse()) await close();
   }
   return narrator.failed === 0 && (stay || !stop.signal.aborted) ? 0 : 1;
 }
 
-async function playAll(stage: Stage, signal: AbortSignal): Promise<void> {
-  const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error));
-  });
+async function playAll(stage: Stage): Promise<void> {
+  const { narrator, signal } = stage;
   for (const { title, play } of steps) {
-    if (signal.aborted) return;
-    stage.narrator.title(title);
+    signal.throwIfAborted();
+    narrator.title(title);
     try {
-      await Promise.race([play(stage), stopped]);
+      await play(stage);
     } catch (error) {
-      stage.narrator.fail(error instanceof Error ? error.message : String(error));
-      if (signal.aborted) return;
+      signal.throwIfAborted();
+      narrator.fail(error instanceof Error ? error.message : String(error));
       lastWords(stage.fleet);
     }
   }
-  stage.narrator.title(
-    stage.narrator.failed === 0 ? 'Everything held.' : `${stage.narrator.failed} claims did not hold.`,
-  );
+  narrator.title(narrator.failed === 0 ? 'Everything held.' : `${narrator.failed} claims did not hold.`);
 }
 
 /** After a failure: what each process said last, at warning level or above, helps more than our own surprise. */
 function lastWords(fleet: Fleet): void {
   for (const [id, { log }] of fleet.members) {
-    const loud = log.filter(
-      ({ level }) => level === undefined || !['trace', 'debug', 'info'].includes(level),
-    );
-    for (const line of loud.slice(-5)) process.stdout.write(`         ${id}: ${JSON.stringify(line)}\n`);
+    for (const line of log.loud(5)) process.stdout.write(`         ${id}: ${JSON.stringify(line)}\n`);
   }
 }
 
@@ -109,7 +107,7 @@ Try:
   curl -X POST -H 'content-type: application/json' -d '{"item":"book","quantity":1}' ${fleet.url}/orders
   npx im-infra services ls --endpoints ${at}
   npx im-infra config set /config/demo/global/shop '{"greeting":"Ahoy","discountPercent":20}' --endpoints ${at}
-Ctrl-C stops the fleet.
+Ctrl-C stops the fleet; a second one does not wait for it.
 
 `);
   await new Promise<void>((resolve) => {

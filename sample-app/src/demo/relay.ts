@@ -7,19 +7,22 @@ export class Relay {
   #port = 0;
 
   private constructor(
+    private readonly scheme: string,
     private readonly host: string,
     private readonly port: number,
   ) {}
 
   static async to(endpoint: string): Promise<Relay> {
-    const { hostname, port } = new URL(endpoint.includes('://') ? endpoint : `http://${endpoint}`);
-    const relay = new Relay(hostname, Number(port || 2379));
+    const url = new URL(endpoint.includes('://') ? endpoint : `http://${endpoint}`);
+    const { protocol, hostname, port } = url;
+    const relay = new Relay(`${protocol}//`, hostname, Number(port || (protocol === 'https:' ? 443 : 80)));
     await relay.listen();
     return relay;
   }
 
+  /** With TLS, the certificate has to be good for 127.0.0.1 too: bytes are passed on, not names. */
   get endpoint(): string {
-    return `127.0.0.1:${this.#port}`;
+    return `${this.scheme}127.0.0.1:${this.#port}`;
   }
 
   async listen(): Promise<void> {

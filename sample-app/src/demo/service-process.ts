@@ -1,13 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-
-export interface LogLine {
-  readonly level?: string;
-  readonly msg?: string;
-  readonly namespace?: string;
-  readonly [field: string]: unknown;
-}
+import { ProcessLog } from './process-log.js';
 
 export interface ServiceProcessOptions {
   /** The folder under `dist` whose `main.js` is started. */
@@ -27,7 +21,7 @@ export class ServiceProcess {
   readonly service: string;
   readonly instanceId: string;
   readonly port: number;
-  readonly log: LogLine[] = [];
+  readonly log = new ProcessLog();
   readonly exited: Promise<number | NodeJS.Signals>;
   readonly #child: ChildProcess;
   #ended = false;
@@ -44,15 +38,14 @@ export class ServiceProcess {
     });
     this.exited = new Promise((resolve) => {
       this.#child.once('error', () => resolve('SIGABRT'));
-      this.#child.once('exit', (code, signal) => {
-        this.#ended = true;
-        resolve(code ?? signal ?? 1);
-      });
+      this.#child.once('exit', () => (this.#ended = true));
+      // Not at its exit: what it printed last may still be on its way.
+      this.#child.once('close', (code, signal) => resolve(code ?? signal ?? 1));
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream === null) continue;
       createInterface(stream).on('line', (line) => {
-        this.log.push(parse(line));
+        this.log.add(line);
         onLine?.(line);
       });
     }
@@ -66,10 +59,15 @@ export class ServiceProcess {
     return !this.#ended;
   }
 
+  /** Whether it ended because another process was faster to take its port. */
+  get lostItsPort(): boolean {
+    return !this.running && this.log.last(50).some((line) => JSON.stringify(line).includes('EADDRINUSE'));
+  }
+
   /** Why it is no longer there, as far as it could say. */
   async lastWords(): Promise<string> {
     const lines = this.log
-      .slice(-20)
+      .last(20)
       .map((line) => `\n  ${Object.keys(line).length === 1 ? line.msg : JSON.stringify(line)}`);
     return `${this.instanceId} ended (${String(await this.exited)}); it said last:${lines.join('')}`;
   }
@@ -89,14 +87,4 @@ export class ServiceProcess {
     this.#child.kill('SIGKILL');
     await this.exited;
   }
-}
-
-function parse(line: string): LogLine {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null) return value as LogLine;
-  } catch {
-    // A crash does not speak JSON.
-  }
-  return { msg: line };
 }

@@ -9,9 +9,12 @@ export interface Stage {
   readonly etcd: DemoEtcd;
   readonly warehouse: Warehouse;
   readonly narrator: Narrator;
+  /** Ends every wait: a step is over before the fleet is stopped. */
+  readonly signal: AbortSignal;
 }
 
 export interface Step {
   readonly title: string;
+  /** Rejects when `signal` aborts. */
   play(stage: Stage): Promise<void>;
 }

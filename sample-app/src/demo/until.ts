@@ -1,4 +1,9 @@
-import { setTimeout as passed } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** @throws the signal's reason, when it aborts */
+export async function passed(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
 
 /**
  * Asks every 20 ms until the answer is yes; resolves with the milliseconds that took.
@@ -8,14 +13,14 @@ import { setTimeout as passed } from 'node:timers/promises';
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
+  signal: AbortSignal,
   limit = 15_000,
-  signal?: AbortSignal,
 ): Promise<number> {
   const from = performance.now();
+  signal.throwIfAborted();
   while (!(await holds())) {
     if (performance.now() - from > limit) throw new Error(`after ${limit / 1000} s still not: ${what}`);
-    await passed(20);
-    signal?.throwIfAborted();
+    await passed(20, signal);
   }
   return Math.round(performance.now() - from);
 }
