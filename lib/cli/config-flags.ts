@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { CliIo } from './cli-io.js';
-import { COMMON_FLAGS_HELP } from './flags.js';
+import { COMMON_FLAGS_HELP, CONNECTION_FLAGS, type ConnectionFlags, readConnection } from './flags.js';
 import { UsageError } from './usage.error.js';
 
 export const CONFIG_USAGE = `usage: im-infra config get <key>                 a value
@@ -36,7 +36,7 @@ const NEGATIVE = '\u0000';
 
 export interface ConfigFlags {
   readonly words: readonly string[];
-  readonly endpoints: readonly string[];
+  readonly connection: ConnectionFlags;
   readonly prefix: string;
   readonly env?: string;
   readonly service?: string;
@@ -59,9 +59,7 @@ export function readConfigFlags(args: readonly string[], env: CliIo['env']): Con
   const author = values.author ?? env['USER'];
   return {
     words: positionals.map((each) => each.replace(NEGATIVE, '')),
-    endpoints: (values.endpoints ?? env['ETCD_ENDPOINTS'] ?? '127.0.0.1:2379')
-      .split(',')
-      .map((each) => each.trim()),
+    connection: readConnection(values, env),
     prefix: values.prefix ?? '/config',
     ...(values.env !== undefined && { env: values.env }),
     ...(values.service !== undefined && { service: values.service }),
@@ -93,7 +91,7 @@ function parse(args: readonly string[]) {
       args: args.map((each) => (/^-\d/.test(each) ? `${NEGATIVE}${each}` : each)),
       allowPositionals: true,
       options: {
-        endpoints: text,
+        ...CONNECTION_FLAGS,
         prefix: text,
         env: text,
         service: text,

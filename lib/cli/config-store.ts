@@ -32,8 +32,9 @@ export class ConfigStore implements AsyncDisposable {
   }
 
   /** Rejects with an error that names the endpoints when none answers. */
-  static async open({ endpoints, prefix, history }: ConfigFlags, io: CliIo): Promise<ConfigStore> {
-    const { etcd, ...rest } = resolveCoordOptions({ endpoints, prefixes: { config: prefix } });
+  static async open({ connection, prefix, history }: ConfigFlags, io: CliIo): Promise<ConfigStore> {
+    const { endpoints } = connection;
+    const { etcd, ...rest } = resolveCoordOptions({ ...connection, prefixes: { config: prefix } });
     const client = EtcdClient.create(etcd);
     const service = resolveService({ name: 'im-infra-cli' });
     const { dialTimeout } = etcd;

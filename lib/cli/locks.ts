@@ -17,7 +17,7 @@ ${COMMON_FLAGS_HELP}`;
 
 /** `im-infra locks`: the queues as they are in etcd. */
 export async function runLocks(args: readonly string[], io: CliIo): Promise<number> {
-  const { endpoints, json, help, words } = readFlags(args, io.env);
+  const { connection, json, help, words } = readFlags(args, io.env);
   if (help) {
     io.stdout(usage);
     return 0;
@@ -27,7 +27,7 @@ export async function runLocks(args: readonly string[], io: CliIo): Promise<numb
   if (!known || rest.length > 0) throw new UsageError(usage);
   if (key !== undefined) checkLockKey('key', key);
 
-  const { etcd, prefixes } = resolveCoordOptions({ endpoints });
+  const { etcd, prefixes } = resolveCoordOptions(connection);
   const client = EtcdClient.create(etcd);
   const reader = { client, root: prefixes.locks, key };
   try {

@@ -24,7 +24,7 @@ interface Row {
 
 /** `im-infra services`: what the registry has, read from etcd as it is and not through a client's view of it. */
 export async function runServices(args: readonly string[], io: CliIo): Promise<number> {
-  const { endpoints, json, help, words } = readFlags(args, io.env);
+  const { connection, json, help, words } = readFlags(args, io.env);
   if (help) {
     io.stdout(usage);
     return 0;
@@ -33,7 +33,7 @@ export async function runServices(args: readonly string[], io: CliIo): Promise<n
   if ((verb !== 'ls' && verb !== 'watch') || rest.length > 0) throw new UsageError(usage);
   if (name !== undefined) checkName('name', name);
 
-  const { etcd, prefixes } = resolveCoordOptions({ endpoints });
+  const { etcd, prefixes } = resolveCoordOptions(connection);
   const range =
     name === undefined ? prefixRange(`${prefixes.services}/`) : serviceRange(prefixes.services, name);
   const read = (entry: KeyValue): Row => readRow(prefixes.services, entry);

@@ -27,6 +27,7 @@ describe('the command line', () => {
     expect(await runCommandLine([name, '--help'], io)).toBe(0);
     expect(io.out).toContain(`im-infra ${name}`);
     expect(io.out).toContain('--json');
+    expect(io.out).toContain('--endpoints');
   });
 
   it.each([
@@ -35,7 +36,13 @@ describe('the command line', () => {
     [['services', 'ls', '--colour'], "Unknown option '--colour'"],
     [['services', 'ls', 'a/b'], 'name takes a name'],
     [['services', 'ls', '--endpoints', 'nowhere:port'], 'coord.endpoints'],
+    [['services', 'ls', '--cacert', '/no/such/file'], 'coord.tls.ca'],
+    [['locks', 'ls', '--cert', '/no/such/file'], 'coord.tls takes `cert` and `key` together'],
+    [['config', 'ls', '--cacert', '/no/such/file'], 'coord.tls.ca'],
     [['dev', '--port', 'http'], '--port takes a port'],
+    [['dev', '--endpoints', '10.0.0.1:2379'], '--endpoints takes one address of this machine'],
+    [['dev', '--endpoints', 'localhost:99999'], '--endpoints takes a port'],
+    [['dev', '--endpoints', 'localhost:2379', '--port', '2379'], 'not both'],
   ])('%j is wrong usage: 2, and says why', async (args, why) => {
     const io = recordedIo();
     expect(await runCommandLine(args, io)).toBe(2);
