@@ -9,6 +9,16 @@ export interface KeyValue {
   readonly lease: bigint;
 }
 
+/** What a key costs on the wire beside itself and its value, generously. */
+const KEY_OVERHEAD = 64;
+
+/** How many bytes the keys take on the wire, about. */
+export function weightOf(kvs: Iterable<KeyValue>): number {
+  let bytes = 0;
+  for (const { key, value } of kvs) bytes += key.length + value.length + KEY_OVERHEAD;
+  return bytes;
+}
+
 /** Whether nothing tells the two apart: the same write of the same key, as far as one can see. */
 export function isSameKeyValue(a: KeyValue, b: KeyValue): boolean {
   return (

@@ -10,6 +10,7 @@ import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeyRange } from './kv.js';
 import type { BatchedReader } from './batched-reader.js';
+import { PageSize } from './page-size.js';
 import { listRange } from './range-list.js';
 import { ResumePoint } from './resume-point.js';
 import { RpcFailure } from './rpc-failure.js';
@@ -29,7 +30,7 @@ export interface MirrorChange {
 }
 
 export interface MirrorOptions {
-  /** Keys a page while listing. @default as many as make about 4 MiB */
+  /** Keys a page while listing. @default 16 at first, then as many as make 1 to 4 MiB */
   readonly pageSize?: number;
 }
 
@@ -57,7 +58,7 @@ export interface MirrorDeps {
 export class Mirror {
   readonly #range: KeyRange;
   readonly #deps: MirrorDeps;
-  readonly #pageSize: number | undefined;
+  readonly #pageSize: PageSize;
   readonly #map = new SnapshotMap();
   readonly #resume = new ResumePoint();
   readonly #listeners = new Set<(change: MirrorChange) => void>();
@@ -69,12 +70,14 @@ export class Mirror {
   #lastProof: number;
   #hub: WatchHub | undefined;
   #cancelWatch: (() => void) | undefined;
+  /** What etcd last refused the watch for, until it takes it. */
+  #refusal: string | undefined;
 
   constructor(range: KeyRange, deps: MirrorDeps, { pageSize }: MirrorOptions = {}) {
     this.#range = range;
     this.#deps = deps;
     this.#waiters = new Waiters(deps.clock);
-    this.#pageSize = pageSize;
+    this.#pageSize = new PageSize(pageSize);
     this.#lastProof = deps.clock.now();
     void this.#run();
   }
@@ -136,22 +139,22 @@ export class Mirror {
   }
 
   async #run(): Promise<void> {
-    const { connection, clock, random, logger } = this.#deps;
+    const { connection, clock, random } = this.#deps;
     const closing = this.#closing.signal;
     const backoff = new Backoff({ first: 100, most: 10_000 }, random);
-    let refusal: string | undefined;
     while (!closing.aborted && !connection.closing.aborted) {
       let generation: Generation | undefined;
       try {
         generation = await connection.whenLive({ timeout: Infinity, signal: closing });
         if (!(await this.#resumable(generation))) await this.#list(generation);
-        backoff.reset();
-        refusal = undefined;
         if (closing.aborted) break;
-        const end = await this.#follow(generation);
+        const end = await this.#follow(generation, () => {
+          backoff.reset();
+          this.#refusal = undefined;
+        });
         if (end.cause === 'compacted') this.#resume.forget();
         if (end.cause !== 'refused') continue;
-        throw new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`));
+        this.#refused(new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`)));
       } catch (error) {
         if (closing.aborted) break;
         if (error instanceof RpcFailure && error.doubt) {
@@ -160,16 +163,19 @@ export class Mirror {
           continue;
         }
         if (!(error instanceof RpcFailure)) this.#waiters.reject(error);
-        else {
-          this.#waiters.reject(error.toRefusal());
-          if (refusal !== error.reason)
-            logger.warn('etcd refused a watch', { key: this.#range.key, reason: error.reason });
-          refusal = error.reason;
-        }
-        await pause(clock, backoff.next(), closing);
+        else if (error.fate === 'refused') this.#refused(error);
       }
+      await pause(clock, backoff.next(), closing);
     }
     if (!closing.aborted) this.close();
+  }
+
+  #refused(failure: RpcFailure): void {
+    this.#waiters.reject(failure.toRefusal());
+    if (this.#refusal !== failure.reason) {
+      this.#deps.logger.warn('etcd refused a watch', { key: this.#range.key, reason: failure.reason });
+    }
+    this.#refusal = failure.reason;
   }
 
   /** Whether the watch can go on where it ended: same cluster, same history, nothing known to be compacted away. */
@@ -197,7 +203,7 @@ export class Mirror {
   }
 
   /** Watches from the next revision on; resolves when the watch has ended. */
-  #follow(generation: Generation): Promise<WatchEnd> {
+  #follow(generation: Generation, attached: () => void): Promise<WatchEnd> {
     return new Promise((resolve) => {
       const hub = this.#deps.hubOf(generation);
       this.#hub = hub;
@@ -209,7 +215,10 @@ export class Mirror {
         resolve(why);
       };
       const cancel = hub.watch(this.#range, this.#resume.next, {
-        attached: () => this.#markStale(false),
+        attached: () => {
+          attached();
+          this.#markStale(false);
+        },
         events: (events) => this.#apply(events),
         ended: end,
       });

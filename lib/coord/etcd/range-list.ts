@@ -1,31 +1,35 @@
 import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
-import type { KeyRange, KeyValue } from './kv.js';
+import { type KeyRange, type KeyValue, type RangeQuery, type RangeResult, weightOf } from './kv.js';
+import type { PageSize } from './page-size.js';
 import { RpcFailure } from './rpc-failure.js';
 import { decodeRange, encodeRange } from './wire.js';
 
-const FIRST_PAGE = 1_000;
-const PAGE_BYTES = 4 * 1024 * 1024;
 /** A list that was overtaken by compaction this often is given up for now: the store is compacted faster than it reads. */
 const RESTARTS = 5;
 
 export type ReadOptions = Required<Pick<CallOptions, 'timeout'>> & Pick<CallOptions, 'signal'>;
 
+interface List {
+  readonly revision: bigint;
+  readonly kvs: readonly KeyValue[];
+}
+
 /**
- * Reads a whole range as it was at one revision, in pages: a page of 1,000 keys first, then as many as make about 4 MiB,
- * so that neither large values nor many keys make one answer that blocks etcd or this process.
+ * Reads a whole range as it was at one revision, in pages. One that is late on a connection that lives is asked for again,
+ * smaller; what was read stays read.
  *
  * @throws RpcFailure
  */
 export async function listRange(
   generation: Generation,
   range: KeyRange,
-  pageSize: number | undefined,
+  size: PageSize,
   options: ReadOptions,
-): Promise<{ readonly revision: bigint; readonly kvs: readonly KeyValue[] }> {
+): Promise<List> {
   for (let restart = 0; ; restart++) {
     try {
-      return await listPages(generation, range, pageSize, options);
+      return await listPages(generation, range, size, options);
     } catch (error) {
       if (
         !(error instanceof RpcFailure && error.reason.includes('has been compacted')) ||
@@ -39,31 +43,40 @@ export async function listRange(
 async function listPages(
   generation: Generation,
   range: KeyRange,
-  pageSize: number | undefined,
+  size: PageSize,
   options: ReadOptions,
-): Promise<{ readonly revision: bigint; readonly kvs: readonly KeyValue[] }> {
+): Promise<List> {
   const kvs: KeyValue[] = [];
-  let bytes = 0;
   let revision: bigint | undefined;
   let key = range.key;
   for (;;) {
-    const limit = pageSize ?? (kvs.length === 0 ? FIRST_PAGE : pageOf(bytes / kvs.length));
-    const query = { ...range, key, limit, ...(revision !== undefined && { revision }) };
-    const request = encodeRange(query);
-    const { timeout, signal } = options;
-    const page = decodeRange(
-      await generation.unary((rpc, wire) => rpc.kv.range(request, wire), timeout, signal),
-    );
+    const query = { ...range, key, limit: size.keys, ...(revision !== undefined && { revision }) };
+    const page = await readPage(generation, query, size, options);
+    if (!page) continue;
     revision ??= page.revision;
-    for (const kv of page.kvs) {
-      kvs.push(kv);
-      bytes += kv.key.length + kv.value.length;
-    }
+    for (const kv of page.kvs) kvs.push(kv);
     if (!page.more || page.kvs.length === 0) return { revision, kvs };
     key = `${page.kvs.at(-1)!.key}\0`;
   }
 }
 
-function pageOf(averageBytes: number): number {
-  return Math.max(10, Math.min(10_000, Math.floor(PAGE_BYTES / (averageBytes + 64))));
+/** `undefined` if it was late, and a smaller one may be asked for on the same connection. */
+async function readPage(
+  generation: Generation,
+  query: RangeQuery,
+  size: PageSize,
+  { timeout, signal }: ReadOptions,
+): Promise<RangeResult | undefined> {
+  const request = encodeRange(query);
+  try {
+    const answer = await generation.unary((rpc, wire) => rpc.kv.range(request, wire), timeout, signal);
+    const page = decodeRange(answer);
+    size.read(page.kvs.length, weightOf(page.kvs));
+    return page;
+  } catch (error) {
+    if (!(error instanceof RpcFailure && error.late)) throw error;
+    size.late();
+    if (error.doubt) throw error;
+    return undefined;
+  }
 }

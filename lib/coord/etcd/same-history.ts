@@ -1,6 +1,13 @@
 import type { BatchedReader } from './batched-reader.js';
 import type { Generation } from './generation.js';
-import { isSameKeyValue, type KeyRange, type KeyValue, type OpResult, type RangeQuery } from './kv.js';
+import {
+  isSameKeyValue,
+  type KeyRange,
+  type KeyValue,
+  type OpResult,
+  type RangeQuery,
+  weightOf,
+} from './kv.js';
 import type { ReadOptions } from './range-list.js';
 import { RpcFailure } from './rpc-failure.js';
 import { decodeRange, encodeRange } from './wire.js';
@@ -10,8 +17,6 @@ type Entries = ReadonlyMap<string, KeyValue>;
 /** Up to so many keys and bytes a range is compared as a whole; of a larger one its size and its newest key are. */
 const WHOLE_KEYS = 256;
 const WHOLE_BYTES = 256 * 1024;
-/** What a key costs on the wire beside itself and its value, generously. */
-const KEY_OVERHEAD = 64;
 
 /**
  * Whether the store still has the history that `entries`, the state of `range` at `revision`, were read from. A store
@@ -50,13 +55,10 @@ export async function isSameHistory(
 
 /** What of the range is compared, and how large it is as we know it. */
 function excerptOf(range: KeyRange, entries: Entries): { query: RangeQuery; bytes: number } {
-  let bytes = 0;
-  if (entries.size <= WHOLE_KEYS) {
-    for (const { key, value } of entries.values()) bytes += key.length + value.length + KEY_OVERHEAD;
-    if (bytes <= WHOLE_BYTES) return { query: { ...range, limit: Math.max(1, entries.size) }, bytes };
-  }
+  const bytes = entries.size > WHOLE_KEYS ? Infinity : weightOf(entries.values());
+  if (bytes <= WHOLE_BYTES) return { query: { ...range, limit: Math.max(1, entries.size) }, bytes };
   const sort = { by: 'mod', order: 'desc' } as const;
-  return { query: { ...range, limit: 1, sort }, bytes: bytes / Math.max(1, entries.size) };
+  return { query: { ...range, limit: 1, sort }, bytes: WHOLE_BYTES };
 }
 
 /** Every key that was found is known as it is, and there are as many: since a deletion makes fewer, nothing has happened. */

@@ -7,6 +7,7 @@ import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { FaultProxy } from '../../../lib/testing/index.js';
 import { collectLog, openClient } from '../../support/open-client.js';
+import { SlowLink } from '../../support/slow-link.js';
 import { until } from '../../support/until.js';
 import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
 
@@ -111,6 +112,27 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     );
     await until(() => mirror.snapshot().entries.size === 10_001);
   });
+
+  it.runIf(kind === 'embedded')(
+    'holds a range that a slow link does not carry in one page in time, and cuts nobody for it',
+    async () => {
+      const value = Buffer.alloc(256 * 1024, 'x');
+      for (let key = 10; key < 26; key++) await put({ [`large/${key}`]: value });
+      const link = await SlowLink.start(etcd.endpoints[0]!, 1024 * 1024);
+      const reader = openClient([link.endpoint], { requestTimeout: 2_500 });
+      const other = reader.mirror(prefixRange(`${prefix}other/`));
+      await other.ready();
+      await until(() => other.staleFor() === 0);
+      let stale = 0;
+      other.stale$.subscribe((now) => (stale += Number(now)));
+      const mirror = reader.mirror(prefixRange(`${prefix}large/`));
+      const snapshot = await mirror.ready({ timeout: 40_000 });
+      expect(snapshot.entries.size).toBe(16);
+      expect([link.accepted, stale]).toEqual([1, 0]);
+      await reader.close();
+      link.close();
+    },
+  );
 
   it('never changes a snapshot that was handed out', async () => {
     await put({ a: '1' });
