@@ -1,7 +1,7 @@
 import type { Observable, Subscription } from 'rxjs';
 import type { ConfigScope } from './config-scope.js';
 import { Feed } from './feed.js';
-import type { ThrownReport } from './safe-observable.js';
+import type { ThrownReport } from '../etcd/safe-observable.js';
 
 export interface ConfigStatus {
   /**

@@ -4,7 +4,7 @@ import type { CallOptions } from '../etcd/etcd.options.js';
 import { systemClock } from '../etcd/clock.js';
 import type { KeyRange, KeyValue } from '../etcd/kv.js';
 import type { Mirror, MirrorChange } from '../etcd/mirror.js';
-import type { ThrownReport } from './safe-observable.js';
+import type { ThrownReport } from '../etcd/safe-observable.js';
 import { ScopeObservers } from './scope-observers.js';
 
 /** What is known of a scope's keys, all at one revision. The map lives on: it is read at once, not kept. */

@@ -7,7 +7,7 @@ import type { ConfigSchema } from './config-schema.js';
 import { ConfigView, type ViewPlan } from './config-view.js';
 import type { ConfigRejection } from './layers.js';
 import { PrefixView } from './prefix-view.js';
-import { SafeObservable } from './safe-observable.js';
+import { SafeObservable } from '../etcd/safe-observable.js';
 import type { ScopeSet } from './scope-set.js';
 import type { SecretPolicy } from './secret-policy.js';
 

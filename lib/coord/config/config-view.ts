@@ -13,7 +13,7 @@ import {
   newest,
   readLayers,
 } from './layers.js';
-import type { ThrownReport } from './safe-observable.js';
+import type { ThrownReport } from '../etcd/safe-observable.js';
 import { sameValue } from './secret.js';
 import { askVeto, type BeforeApply } from './veto.js';
 

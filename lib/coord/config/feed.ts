@@ -1,5 +1,5 @@
 import { type Observable, Subject } from 'rxjs';
-import { SafeObservable, type ThrownReport } from './safe-observable.js';
+import { SafeObservable, type ThrownReport } from '../etcd/safe-observable.js';
 
 /** A stream with a memory of one: subscribers get the latest value first. It never errors; it completes when it is closed. */
 export class Feed<T> {

@@ -7,7 +7,7 @@ import { deepFreeze } from './deep-freeze.js';
 import { Feed } from './feed.js';
 import type { KeySource } from './key-source.js';
 import type { ConfigRejection } from './layers.js';
-import type { ThrownReport } from './safe-observable.js';
+import type { ThrownReport } from '../etcd/safe-observable.js';
 
 export interface PrefixViewDeps<T> {
   readonly source: KeySource;

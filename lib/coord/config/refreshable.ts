@@ -5,7 +5,7 @@ import { parseDuration, type Duration } from '../../options/duration.js';
 import { ChangeRunner } from './change-runner.js';
 import type { ConfigDefinition } from './config.definition.js';
 import type { LiveConfig } from './live-config.js';
-import { SafeObservable } from './safe-observable.js';
+import { SafeObservable } from '../etcd/safe-observable.js';
 
 export interface RefreshableOptions<T, R> {
   /** Ends what the factory made, once nobody uses it. @default nothing to do */

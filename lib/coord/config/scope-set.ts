@@ -3,7 +3,7 @@ import type { EtcdClient } from '../etcd/etcd.client.js';
 import { type KeyRange, prefixRange } from '../etcd/kv.js';
 import { ConfigScope, type Interest } from './config-scope.js';
 import { type KeySource, ScopedKeys } from './key-source.js';
-import type { ThrownReport } from './safe-observable.js';
+import type { ThrownReport } from '../etcd/safe-observable.js';
 
 /** Told when a scope is first used: a cold start may want to give it a snapshot. */
 export type ScopeOpened = (scope: ConfigScope, prefix: string) => void;

@@ -10,6 +10,7 @@ import { EndpointFailures } from './endpoint-failures.js';
 import { Generation } from './generation.js';
 import { aborted } from './on-abort.js';
 import type { RpcFailure } from './rpc-failure.js';
+import { shownSafely } from './shown-safely.js';
 import { knownBugs } from './server-version.js';
 import { Waiters } from './waiters.js';
 
@@ -35,6 +36,8 @@ export class Connection {
   readonly #random: () => number;
   readonly #logger: CoordLogger;
   readonly #status = new BehaviorSubject<CoordStatus>('connecting');
+  /** Replays the latest state, never errors, completes when the connection is closed. */
+  readonly status$: Observable<CoordStatus>;
   readonly #closing = new AbortController();
   readonly #waiters: Waiters<Generation>;
   readonly #listeners = new Set<(generation: Generation) => void>();
@@ -52,11 +55,10 @@ export class Connection {
     this.#waiters = new Waiters(clock);
     this.#random = random;
     this.#logger = logger;
+    this.status$ = shownSafely(this.#status, (error) =>
+      logger.error('a subscriber to the state of the connection threw', { err: error }),
+    );
     void this.#run();
-  }
-
-  get status$(): Observable<CoordStatus> {
-    return this.#status.asObservable();
   }
 
   get status(): CoordStatus {

@@ -1,4 +1,4 @@
-import { BehaviorSubject, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { Backoff, pause } from './backoff.js';
@@ -16,6 +16,7 @@ import { ResumePoint } from './resume-point.js';
 import { RpcFailure } from './rpc-failure.js';
 import { isSameHistory } from './same-history.js';
 import { type Change, type Snapshot, SnapshotMap } from './snapshot-map.js';
+import { Staleness } from './staleness.js';
 import { Waiters } from './waiters.js';
 import type { WatchEnd, WatchEvent, WatchHub } from './watch-hub.js';
 
@@ -64,11 +65,9 @@ export class Mirror {
   readonly #listeners = new Set<(change: MirrorChange) => void>();
   readonly #waiters: Waiters<Snapshot>;
   readonly #closing = new AbortController();
-  readonly #stale = new BehaviorSubject(true);
+  readonly #staleness: Staleness;
   #synced = false;
   #clusterId = 0n;
-  #lastProof: number;
-  #hub: WatchHub | undefined;
   #cancelWatch: (() => void) | undefined;
   /** What etcd last refused the watch for, until it takes it. */
   #refusal: string | undefined;
@@ -78,7 +77,9 @@ export class Mirror {
     this.#deps = deps;
     this.#waiters = new Waiters(deps.clock);
     this.#pageSize = new PageSize(pageSize);
-    this.#lastProof = deps.clock.now();
+    this.#staleness = new Staleness(deps.clock, (error) =>
+      deps.logger.error('a subscriber to the staleness of a range threw', { key: range.key, err: error }),
+    );
     void this.#run();
   }
 
@@ -89,12 +90,12 @@ export class Mirror {
 
   /** `true` while the stream of changes is not proven alive; the map may then lag behind etcd. */
   get stale$(): Observable<boolean> {
-    return this.#stale.asObservable();
+    return this.#staleness.changes$;
   }
 
   /** Milliseconds since the last proof of life; 0 while live. */
   staleFor(): number {
-    return this.#stale.value ? this.#deps.clock.now() - this.#lastProof : 0;
+    return this.#staleness.since;
   }
 
   /** The newest state; immutable. Before the first list it is empty at revision `0n`. */
@@ -134,7 +135,7 @@ export class Mirror {
     this.#cancelWatch?.();
     this.#listeners.clear();
     this.#waiters.reject(this.#closing.signal.reason);
-    this.#stale.complete();
+    this.#staleness.close();
     this.#deps.closed();
   }
 
@@ -204,30 +205,28 @@ export class Mirror {
 
   /** Watches from the next revision on; resolves when the watch has ended. */
   #follow(generation: Generation, attached: () => void): Promise<WatchEnd> {
+    const hub = this.#deps.hubOf(generation);
+    let ended = false;
     return new Promise((resolve) => {
-      const hub = this.#deps.hubOf(generation);
-      this.#hub = hub;
       const end = (why: WatchEnd): void => {
-        this.#lastProof = hub.lastSign;
-        this.#hub = undefined;
+        ended = true;
         this.#cancelWatch = undefined;
-        if (!this.#closing.signal.aborted) this.#markStale(true);
+        if (!this.#closing.signal.aborted) this.#staleness.lost(hub.lastSign);
         resolve(why);
       };
       const cancel = hub.watch(this.#range, this.#resume.next, {
         attached: () => {
           attached();
-          this.#markStale(false);
+          this.#staleness.live();
         },
         events: (events) => this.#apply(events),
         ended: end,
       });
-      if (this.#hub) {
-        this.#cancelWatch = () => {
-          cancel();
-          end({ cause: 'dropped' });
-        };
-      }
+      if (ended) return;
+      this.#cancelWatch = () => {
+        cancel();
+        end({ cause: 'dropped' });
+      };
     });
   }
 
@@ -250,9 +249,5 @@ export class Mirror {
         this.#deps.logger.error('a listener of a watched range threw', { key: this.#range.key, err: error });
       }
     }
-  }
-
-  #markStale(stale: boolean): void {
-    if (this.#stale.value !== stale) this.#stale.next(stale);
   }
 }

@@ -6,7 +6,7 @@ import { prefixRange } from '../../../lib/coord/etcd/kv.js';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { EtcdRefusedError } from '../../../lib/errors/etcd-refused.error.js';
-import { openClient } from '../../support/open-client.js';
+import { collectLog, openClient } from '../../support/open-client.js';
 import { until } from '../../support/until.js';
 import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
 
@@ -118,6 +118,23 @@ describe.each(await etcdKinds())('the etcd client on %s etcd', (kind) => {
     await expect(client.range({ key: 'a' }, { signal: abort.signal })).rejects.toThrow('not wanted any more');
     await expect(client.commit({ success: [] }, { signal: abort.signal })).rejects.toThrow(
       'not wanted any more',
+    );
+  });
+
+  it('isolates a subscriber to its state that throws, and says so', async () => {
+    const log = collectLog();
+    const watched = openClient(etcd.endpoints, {}, log);
+    const seen: string[] = [];
+    watched.status$.subscribe(() => {
+      throw new Error('of the application');
+    });
+    watched.status$.subscribe((status) => seen.push(status));
+    await watched.ready();
+    await watched.close();
+    expect(seen).toEqual(['connecting', 'ready', 'closed']);
+    const reports = log.lines.filter(({ level }) => level === 'error');
+    expect(reports.map(({ fields }) => (fields!['err'] as Error).message)).toEqual(
+      seen.map(() => 'of the application'),
     );
   });
 

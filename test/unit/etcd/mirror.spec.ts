@@ -13,7 +13,7 @@ describe('a mirror', () => {
   let clock: FakeClock;
   let log: ReturnType<typeof collectLog>;
   /** What the next list fails with. */
-  let failing: Error | undefined;
+  let failing: RpcFailure | undefined;
   let watches: WatchListener[];
   /** Ends each watch at once, if set. */
   let ending: WatchEnd | undefined;
