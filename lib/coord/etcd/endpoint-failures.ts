@@ -25,10 +25,11 @@ export class EndpointFailures {
     return this.#failures.size >= this.#endpoints.length;
   }
 
-  /** Set once every endpoint has refused us for a reason that time does not mend. */
+  /** Set once the cluster, or every endpoint, has refused us for a reason that time does not mend. */
   hopeless(): CoordUnavailableError | undefined {
-    const permanent = [...this.#failures.values()].every((failure) => failure.permanent);
-    return this.complete && permanent
+    const failures = [...this.#failures.values()];
+    const everywhere = this.complete && failures.every(({ permanent }) => permanent);
+    return everywhere || failures.some(({ clusterWide }) => clusterWide)
       ? new CoordUnavailableError(`etcd cannot be used: ${this.describe()}`)
       : undefined;
   }

@@ -32,6 +32,7 @@ describe('a failed dial says', () => {
   it('only what the socket said when waiting may help', () => {
     expect(explain(dropped('connect ECONNREFUSED 127.0.0.1:2379'))).toEqual({
       permanent: false,
+      clusterWide: false,
       text: 'connect ECONNREFUSED 127.0.0.1:2379',
     });
   });
