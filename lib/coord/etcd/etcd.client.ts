@@ -137,6 +137,8 @@ export class EtcdClient {
           guardSession(session, lost, {
             commit: (txn, options) => this.commit(txn, options),
             mirror: (range) => this.mirror(range),
+            clock: this.#clock,
+            random: this.#random,
             logger: this.#logger,
             owner: this.#owner,
           }),
