@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { NEVER } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import { expect, it } from 'vitest';
 import { ClogModule } from '../../../lib/clog/clog.module.js';
 import { ClogService } from '../../../lib/clog/clog.service.js';
@@ -31,6 +31,41 @@ const openFiles = (folder: string): number => {
     }
   }).length;
 };
+
+/**
+ * The timers that are waiting, long ones alone: an expiry of an hour, the limit of a shutdown. By wrapping the functions
+ * that set and clear them, since `process.getActiveResourcesInfo()` does not tell of those that are unref'd.
+ */
+class LongTimers implements Disposable {
+  readonly #real = { set: globalThis.setTimeout, clear: globalThis.clearTimeout };
+  readonly #waiting = new Set<unknown>();
+
+  constructor() {
+    const { set, clear } = this.#real;
+    const wrapped = (fn: () => void, delay = 0, ...args: []): NodeJS.Timeout => {
+      const timer = set(() => {
+        this.#waiting.delete(timer);
+        fn(...args);
+      }, delay);
+      if (delay >= 1000) this.#waiting.add(timer);
+      return timer;
+    };
+    globalThis.setTimeout = Object.assign(wrapped, set);
+    globalThis.clearTimeout = (timer) => {
+      this.#waiting.delete(timer);
+      clear(timer);
+    };
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.setTimeout = this.#real.set;
+    globalThis.clearTimeout = this.#real.clear;
+  }
+}
 
 it('200 starts and stops leave no open file, no timer and less than 5 MB', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'clog-life-'));
@@ -60,33 +95,35 @@ it('200 starts and stops leave no open file, no timer and less than 5 MB', async
     await app.close();
   };
   for (let round = 0; round < 20; round++) await cycle(round);
+  {
+    using timers = new LongTimers();
+    const app = await NestFactory.createApplicationContext(moduleOf(0), { logger: false });
+    expect(timers.waiting).toBe(1);
+    await app.close();
+    expect(timers.waiting).toBe(0);
+  }
   collectGarbage();
   const heap = process.memoryUsage().heapUsed;
-  const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
-  const timersBefore = timers();
+  using timers = new LongTimers();
   for (let round = 0; round < 200; round++) await cycle(round);
   collectGarbage();
   expect((process.memoryUsage().heapUsed - heap) / 2 ** 20).toBeLessThan(5);
   expect(openFiles(folder)).toBe(0);
-  // A timer left by each of 200 rounds shows, whatever the other specs of this process leave.
-  expect(timers() - timersBefore).toBeLessThan(100);
+  expect(timers.waiting).toBe(0);
   rmSync(folder, { recursive: true });
 });
 
-it('a change of the level of 1,000 namespaces is applied within a millisecond', () => {
+it('a change of the level reaches 1,000 namespaces at once, lent to other libraries or not', () => {
   const { clog } = memoryClog({ level: 'info' });
+  const live$ = new Subject<unknown>();
+  clog.follow(live$);
   const loggers = Array.from({ length: 1000 }, (_, n) => clog.namespace(`area${n % 10}.part${n}`));
-  const times: number[] = [];
-  for (let round = 0; round < 200; round++) {
-    const level = round % 2 === 0 ? 'trace' : 'error';
-    const started = performance.now();
-    clog.setLevel(level, '*');
-    times.push(performance.now() - started);
+  const lent = loggers.slice(500).map((each) => each.currentPino);
+  for (const level of ['trace', 'error', 'debug', 'silent'] as const) {
+    live$.next({ levels: { ['im-gateway']: level } });
     expect(loggers.filter((each) => each.level === level)).toHaveLength(1000);
+    expect(lent.filter((each) => each.level === level)).toHaveLength(500);
   }
-  times.sort((left, right) => left - right);
-  // The machine may be busy: the quieter fifth of the rounds shows the work itself.
-  expect(times[40]).toBeLessThan(1);
 });
 
 it('three applications of one process keep levels, lines and shutdown to themselves', async () => {
