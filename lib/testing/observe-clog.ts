@@ -15,15 +15,13 @@ export interface ObservedLine {
   readonly [field: string]: unknown;
 }
 
-type Wanted = (line: ObservedLine) => boolean;
-
 /** Lines that were observed, in order; a filter gives others of the same kind. */
 export class ObservedLogs {
   readonly #lines: ObservedLine[];
-  readonly #wanted: Wanted;
+  readonly #wanted: (line: ObservedLine) => boolean;
 
   /** @param lines all that are observed, those of others among them. */
-  constructor(lines: ObservedLine[], wanted: Wanted = () => true) {
+  constructor(lines: ObservedLine[], wanted: (line: ObservedLine) => boolean = () => true) {
     this.#lines = lines;
     this.#wanted = wanted;
   }
