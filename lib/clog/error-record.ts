@@ -2,21 +2,21 @@
  * What a line shows of an error, in its order: `type`, `message`, `stack`, own fields (`code`, `key`, …), `cause` and
  * `aggregateErrors`. Throwing getters and odd subclasses do no harm; what the values hold is the caller's matter.
  */
-export function errorFields(error: Error): ReadonlyMap<string, unknown> {
-  const fields = new Map<string, unknown>([
-    ['type', typeOf(error)],
-    ['message', errorMessage(error)],
-    ['stack', text(error, 'stack')],
-  ]);
+export function errorFields(error: Error): Record<string, unknown> {
+  const fields: Record<string, unknown> = {
+    type: typeOf(error),
+    message: errorMessage(error),
+    stack: text(error, 'stack'),
+  };
   for (const key of Object.keys(error)) {
-    if (fields.has(key) || key === 'cause' || key === 'errors' || key === 'name') continue;
+    if (key in fields || key === 'cause' || key === 'errors' || key === 'name') continue;
     const value = property(error, key);
-    if (value !== undefined && typeof value !== 'function') fields.set(key, value);
+    if (value !== undefined && typeof value !== 'function') fields[key] = value;
   }
   const cause = property(error, 'cause');
-  if (cause !== undefined) fields.set('cause', cause);
+  if (cause !== undefined) fields['cause'] = cause;
   const errors = property(error, 'errors');
-  if (Array.isArray(errors)) fields.set('aggregateErrors', errors);
+  if (Array.isArray(errors)) fields['aggregateErrors'] = errors;
   return fields;
 }
 

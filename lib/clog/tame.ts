@@ -94,7 +94,7 @@ class Copy {
   }
 
   #object(value: object): unknown {
-    if (isError(value)) return this.#entries(errorFields(value));
+    if (isError(value)) return this.#fields(errorFields(value));
     // An invalid date would be `null` in JSON, and its reader none the wiser.
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? '[invalid date]' : value;
     if (ArrayBuffer.isView(value)) return bytes(value);
@@ -104,15 +104,20 @@ class Copy {
     if (value instanceof Set) return this.#list(value, value.size);
     if ('toJSON' in value && typeof value.toJSON === 'function') return this.of(value.toJSON());
     if (value instanceof RegExp || value instanceof URLSearchParams) return String(value);
+    return this.#fields(value as Record<string, unknown>);
+  }
+
+  #fields(value: Readonly<Record<string, unknown>>): unknown {
     const keys = Object.keys(value);
-    return this.#record(keys, keys.length, (key) => (value as Record<string, unknown>)[key]);
+    return this.#record(keys, keys.length, (key) => value[key]);
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): unknown {
     for (const key of map.keys()) {
       if (typeof key !== 'string' && typeof key !== 'number') return this.#list(map, map.size);
     }
-    return this.#entries(map as ReadonlyMap<string | number, unknown>);
+    const values = map.values();
+    return this.#record(map.keys() as Iterable<string | number>, map.size, () => values.next().value);
   }
 
   #list(values: Iterable<unknown>, size: number): unknown {
@@ -127,14 +132,8 @@ class Copy {
     return shown;
   }
 
-  #entries(entries: ReadonlyMap<string | number, unknown>): unknown {
-    const values = entries.values();
-    return this.#record(entries.keys(), entries.size, () => values.next().value);
-  }
-
   #record(keys: Iterable<string | number>, size: number, get: (key: string | number) => unknown): unknown {
-    // Without a prototype a key named `__proto__` is a key like any other.
-    const result = Object.create(null) as Record<string, unknown>;
+    const result: Record<string, unknown> = {};
     let shown = 0;
     for (const key of keys) {
       if (this.#isFull(shown)) {
@@ -142,11 +141,15 @@ class Copy {
         break;
       }
       shown++;
+      let value: unknown;
       try {
-        result[key] = this.of(get(key));
+        value = this.of(get(key));
       } catch (failure) {
-        result[key] = failureNote(failure);
+        value = failureNote(failure);
       }
+      // Assigned, it would set the prototype instead of a field.
+      if (key === '__proto__') Object.defineProperty(result, key, { value, enumerable: true });
+      else result[key] = value;
     }
     return result;
   }
