@@ -5,7 +5,8 @@ export type ThrownReport = (error: unknown) => void;
 
 /**
  * An Observable whose subscribers cannot hurt the process: rxjs re-throws what a `next` callback throws as an uncaught
- * exception, which ends a Node process; here it is reported, and the subscription goes on. Holds through `pipe()` too.
+ * exception, which ends a Node process; here it is reported, and the subscription goes on. What an operator in `pipe()`
+ * throws ends its own subscription, as in every Observable, and is reported where the subscriber does not take errors.
  */
 export class SafeObservable<T> extends Observable<T> {
   readonly #report: ThrownReport;
@@ -57,7 +58,9 @@ export class SafeObservable<T> extends Observable<T> {
     return super.subscribe({
       next: (value) => guard(() => observer.next?.(value)),
       complete: () => guard(() => observer.complete?.()),
-      ...(observer.error && { error: (reason: unknown) => guard(() => observer.error?.(reason)) }),
+      // These streams have no error of their own: it is an operator of the subscriber that threw, and nobody who listens.
+      error: (reason: unknown) =>
+        guard(() => (observer.error ? observer.error(reason) : this.#report(reason))),
     });
   }
 }

@@ -46,6 +46,23 @@ describe('a feed', () => {
     expect(thrown).toHaveLength(2);
   });
 
+  it('reports what an operator throws, to the subscriber if it takes errors, and goes on for all others', () => {
+    const { feed, thrown } = setUp();
+    const broken = feed.observable.pipe(
+      map(() => {
+        throw new Error('operator');
+      }),
+    );
+    const seen: unknown[] = [];
+    broken.subscribe();
+    broken.subscribe({ error: (error: Error) => seen.push(error.message) });
+    feed.observable.subscribe((value) => seen.push(value));
+    feed.next(1);
+    feed.next(2);
+    expect(thrown).toEqual([new Error('operator')]);
+    expect(seen).toEqual(['operator', 1, 2]);
+  });
+
   it('stops for a subscriber that leaves while it is told', () => {
     const { feed } = setUp();
     const seen: number[] = [];
