@@ -1,4 +1,5 @@
 import { ValidationError } from '../../errors/validation.error.js';
+import { isPlainObject } from './merge-layers.js';
 
 /**
  * Which environment variable sets which path: `{ 'pool.max': 'DB_POOL_MAX' }`. The text is read as JSON where it is JSON
@@ -14,7 +15,9 @@ export function readEnv(
   variables: Readonly<Record<string, string | undefined>>,
 ): Record<string, unknown> | undefined {
   const layer: Record<string, unknown> = {};
-  for (const [path, source] of Object.entries(mapping ?? {})) {
+  // From the outside in, so that a path within another is laid on it whichever was named first.
+  const depth = ([path]: readonly [string, unknown]): number => path.split('.').length;
+  for (const [path, source] of Object.entries(mapping ?? {}).sort((a, b) => depth(a) - depth(b))) {
     const { variable, as } = typeof source === 'string' ? { variable: source, as: 'auto' as const } : source;
     const text = variables[variable];
     if (text === undefined || text === '') continue;
@@ -39,6 +42,12 @@ function place(layer: Record<string, unknown>, path: string, value: unknown): vo
     throw new ValidationError('env', "paths such as 'pool.max'", path);
   }
   let into = layer;
-  for (const segment of segments.slice(0, -1)) into = (into[segment] ??= {}) as Record<string, unknown>;
+  for (const segment of segments.slice(0, -1)) {
+    const next = (into[segment] ??= {});
+    // Without the value: it may be a secret.
+    if (!isPlainObject(next))
+      throw new ValidationError('env', `an object where ${path} lies within ${segment}`);
+    into = next;
+  }
   into[segments.at(-1)!] = value;
 }

@@ -22,6 +22,14 @@ describe('the layer of environment variables', () => {
     expect(broken).toThrow(/environment variable L takes JSON$/);
   });
 
+  it('lays a path within another on it, and says so where that is no object', () => {
+    const mapping = { 'pool.max': 'MAX', pool: 'POOL' };
+    expect(readEnv(mapping, { MAX: '20', POOL: '{"min":1,"max":2}' })).toEqual({ pool: { min: 1, max: 20 } });
+    expect(() => readEnv(mapping, { MAX: '20', POOL: '5' })).toThrow(
+      /^env takes an object where pool\.max lies within pool$/,
+    );
+  });
+
   it('refuses a path that would change a prototype', () => {
     expect(() => readEnv({ '__proto__.x': 'A' }, { A: '1' })).toThrow(/paths such as/);
   });
