@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, scryptSync } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 /** First line of the file; the body follows. */
 interface Header {
@@ -10,6 +10,10 @@ interface Header {
   /** Of an encrypted body: salt of the key, initialisation vector and authentication tag. */
   readonly cipher?: { readonly salt: string; readonly iv: string; readonly tag: string };
 }
+
+const DRAFT = '.tmp';
+/** A write takes milliseconds; a disk that needs a minute for it is not served by a second writer either. */
+const DRAFT_AGE = 60_000;
 
 /** The file is there and cannot be used: torn, changed, or encrypted with another key. */
 export class SnapshotUnreadable extends Error {
@@ -24,8 +28,8 @@ export async function writeSnapshot(path: string, text: string, key?: Buffer): P
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const { body, cipher } = key ? encrypt(text, key) : { body: Buffer.from(text), cipher: undefined };
   const header: Header = { format: 1, sha256: digest(body), ...(cipher && { cipher }) };
-  // By process: two instances on one machine must not write into one file.
-  const draft = `${path}.${process.pid}.tmp`;
+  // A name of its own: instances in containers have the same process id, and may share the folder.
+  const draft = `${path}.${randomBytes(8).toString('hex')}${DRAFT}`;
   try {
     const file = await open(draft, 'w', 0o600);
     try {
@@ -45,6 +49,17 @@ export async function writeSnapshot(path: string, text: string, key?: Buffer): P
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** Removes what writers left behind that were killed. A draft that is young may still be written by another instance. */
+export async function removeDrafts(path: string, now: number): Promise<void> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  const drafts = names.filter((name) => name.startsWith(`${basename(path)}.`) && name.endsWith(DRAFT));
+  for (const name of drafts) {
+    const draft = join(dirname(path), name);
+    const written = await stat(draft).catch(() => undefined);
+    if (written && now - written.mtimeMs > DRAFT_AGE) await rm(draft, { force: true });
   }
 }
 

@@ -1,9 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromText, toText } from '../../../lib/coord/config/snapshot-content.js';
-import { readSnapshot, SnapshotUnreadable, writeSnapshot } from '../../../lib/coord/config/snapshot-file.js';
+import {
+  readSnapshot,
+  removeDrafts,
+  SnapshotUnreadable,
+  writeSnapshot,
+} from '../../../lib/coord/config/snapshot-file.js';
 
 describe('a snapshot on disk', () => {
   let dir: string;
@@ -28,6 +33,26 @@ describe('a snapshot on disk', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await stat(join(dir, 'deep'))).mode & 0o777).toBe(0o700);
     expect(await readdir(join(dir, 'deep'))).toEqual(['config.snap']);
+  });
+
+  it('may be written by many at once, each to a draft of its own', async () => {
+    const texts = Array.from({ length: 20 }, (_, n) => String(n).repeat(10_000));
+    await Promise.all(texts.map((text) => writeSnapshot(path, text)));
+    expect(texts).toContain(await readSnapshot(path));
+    expect(await readdir(join(dir, 'deep'))).toEqual(['config.snap']);
+  });
+
+  it('loses the drafts of writers that were killed, and no others', async () => {
+    await removeDrafts(path, Date.now());
+    await writeSnapshot(path, 'x');
+    for (const name of ['config.snap.1234.tmp', 'config.snap.young.tmp', 'other.snap.1234.tmp']) {
+      await writeFile(join(dir, 'deep', name), 'half');
+    }
+    await utimes(join(dir, 'deep', 'config.snap.1234.tmp'), 1, 1);
+    await utimes(join(dir, 'deep', 'other.snap.1234.tmp'), 1, 1);
+    await removeDrafts(path, Date.now());
+    const left = await readdir(join(dir, 'deep'));
+    expect(left.sort()).toEqual(['config.snap', 'config.snap.young.tmp', 'other.snap.1234.tmp']);
   });
 
   it('is refused when a byte is wrong or missing', async () => {
