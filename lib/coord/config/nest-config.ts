@@ -61,13 +61,15 @@ export function nestConfigBridge(
 function liveObject(live: LiveConfig<unknown>): unknown {
   if (typeof live.value !== 'object' || live.value === null) return live.value;
   const now = (): object => live.value as object;
-  return new Proxy(Object.create(null) as object, {
+  const stand: object = Array.isArray(live.value) ? [] : (Object.create(null) as object);
+  return new Proxy(stand, {
     get: (_, name) => (name === inspect.custom ? () => live.value : (Reflect.get(now(), name) as unknown)),
     has: (_, name) => Reflect.has(now(), name),
     ownKeys: () => Reflect.ownKeys(now()),
     getOwnPropertyDescriptor: (_, name) => {
       const found = Reflect.getOwnPropertyDescriptor(now(), name);
-      // The proxy stands for an empty object, of which only configurable properties may be told.
+      // The proxy stands for something empty, of which only configurable properties may be told; but an array's own length.
+      if (found && Object.hasOwn(stand, name)) return { ...found, writable: true };
       return found && { ...found, configurable: true };
     },
     getPrototypeOf: () => Reflect.getPrototypeOf(now()),
