@@ -98,7 +98,7 @@ export { configProviders } from './coord/config/config.providers.js';
 export type { ConfigStatus } from './coord/config/config-health.js';
 export type { GetOptions, ReadOptions, Versioned } from './coord/config/config-reader.js';
 export type { ConfigSchema } from './coord/config/config-schema.js';
-export type { ConfigEvent } from './coord/config/config-streams.js';
+export type { ConfigEvent } from './coord/config/config-event.js';
 export type { ConfigTransaction } from './coord/config/config-transaction.js';
 export type { WriteOptions } from './coord/config/config-writer.js';
 export type { EnvMapping } from './coord/config/env-layer.js';

@@ -21,7 +21,7 @@ export interface Difference {
 export type Shown = (key: string, path: string, value: unknown) => unknown;
 
 export function shown(secrets: SecretPolicy, reveal: boolean): Shown {
-  return (key, path, value) => (reveal ? value : secrets.redact(key, value, path));
+  return (key, path, value) => (reveal ? value : secrets.redact([key], value, path));
 }
 
 export function differences(before: unknown, after: unknown, path = ''): Difference[] {

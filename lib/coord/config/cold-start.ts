@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { type Clock, systemClock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
-import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { KeyValue } from '../etcd/kv.js';
 import type { SnapshotOptions } from '../etcd/room-context.js';
-import type { ConfigScope } from './config-scope.js';
+import type { ConfigScope, ScopeState } from './config-scope.js';
 import type { SecretPolicy } from './secret-policy.js';
+import { SnapshotChoice } from './snapshot-choice.js';
 import { fromText, type SnapshotContent, toText } from './snapshot-content.js';
-import { readSnapshot, writeSnapshot } from './snapshot-file.js';
+import { readSnapshot, removeDrafts, writeSnapshot } from './snapshot-file.js';
+import type { StartPatience } from './start-patience.js';
 
 export interface ColdStartDeps {
-  readonly client: Pick<EtcdClient, 'ready'>;
+  readonly patience: Pick<StartPatience, 'left'>;
   readonly snapshot: SnapshotOptions;
   /** With it the snapshot is encrypted, and holds the secrets too. */
   readonly key?: Buffer;
@@ -20,8 +20,8 @@ export interface ColdStartDeps {
   readonly logger: CoordLogger;
   /** Tells this service's snapshots from those of others in the same folder. */
   readonly owner: string;
-  /** The keys whose newest values are refused: of them the snapshot keeps the last good ones. */
-  readonly refused: () => ReadonlySet<string>;
+  /** The keys whose newest values some view does not show: of them the snapshot keeps the last good ones. */
+  readonly doubted: () => ReadonlySet<string>;
   readonly onAdopted: () => void;
   readonly clock?: Clock;
 }
@@ -34,12 +34,18 @@ interface Followed {
   /** Says what was written last, to write only what has changed. */
   saved: string;
   cancel?: () => void;
+  cancelRenewal?: () => void;
+  /** Where the state came from that was seen last. */
+  origin: ScopeState['origin'];
   /** The entries that were written, or read, last. */
   kept: ReadonlyMap<string, KeyValue>;
 }
 
 /** A burst of changes is one write to disk. */
 const SETTLE = 1_000;
+
+/** While etcd is there, the snapshot is never older than this part of the age at which it is of no use any more. */
+const RENEWAL = 0.25;
 
 /**
  * Keeps on disk what this process reads of the configuration, and gives it to the next start while etcd does not answer.
@@ -49,6 +55,7 @@ export class ColdStart {
   readonly #deps: ColdStartDeps;
   readonly #clock: Clock;
   readonly #scopes = new Map<ConfigScope, Followed>();
+  readonly #choice: SnapshotChoice;
   #writing: Promise<void> = Promise.resolve();
   #decided: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -56,22 +63,29 @@ export class ColdStart {
   constructor(deps: ColdStartDeps) {
     this.#deps = deps;
     this.#clock = deps.clock ?? systemClock;
+    // An encrypted snapshot may hold the secrets too.
+    this.#choice = new SnapshotChoice(deps.key ? undefined : deps.secrets);
   }
 
   /** Adopts the snapshot if etcd does not answer in time, and keeps it up to date when it does. */
   follow(scope: ConfigScope, prefix: string): void {
-    const followed: Followed = { prefix, saved: '', kept: new Map(), before: this.#read(prefix) };
+    const before = this.#read(prefix);
+    const followed: Followed = { prefix, saved: '', kept: new Map(), before, origin: 'none' };
     this.#scopes.set(scope, followed);
     scope.onUse(() => this.#schedule(scope));
-    scope.observe({ prefix }, () => {
-      this.#schedule(scope);
+    scope.observe({ prefix }, ({ state, changes }) => {
+      const begins = state.origin !== followed.origin;
+      followed.origin = state.origin;
+      if (begins || changes.some(({ key }) => scope.used.covers(key))) this.#schedule(scope);
       return undefined;
     });
-    const decided = this.#deps.client.ready().then(
+    // Not when the connection is there but when it has been read: etcd may fall silent in between.
+    const decided = scope.mirror.ready({ timeout: this.#deps.patience.left() }).then(
       () => undefined,
-      async () => this.#adopt(scope, await followed.before),
+      async () => this.#adopt(scope, await before),
     );
     this.#decided = Promise.all([this.#decided, decided]);
+    this.#renewLater(scope, followed);
   }
 
   /** Resolves once etcd has answered, or the snapshot has been adopted or found of no use. */
@@ -88,9 +102,11 @@ export class ColdStart {
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      for (const [scope, { cancel }] of this.#scopes) {
-        if (cancel) this.#save(scope);
-        cancel?.();
+      for (const [scope, followed] of this.#scopes) {
+        const renewed = this.#mayExpire && this.#renew(scope, followed);
+        if (followed.cancel && !renewed) this.#save(scope);
+        followed.cancel?.();
+        followed.cancelRenewal?.();
       }
     }
     await this.#writing;
@@ -100,6 +116,7 @@ export class ColdStart {
     const { key, logger } = this.#deps;
     const path = this.#path(prefix);
     try {
+      await removeDrafts(path, this.#clock.wall());
       const text = await readSnapshot(path, key);
       return text === undefined ? undefined : fromText(text);
     } catch (error) {
@@ -132,11 +149,31 @@ export class ColdStart {
     });
   }
 
+  get #mayExpire(): boolean {
+    return this.#deps.snapshot.maxAge !== Infinity;
+  }
+
+  #renewLater(scope: ConfigScope, followed: Followed): void {
+    if (!this.#mayExpire) return;
+    followed.cancelRenewal = this.#clock.after(this.#deps.snapshot.maxAge * RENEWAL, () => {
+      this.#renew(scope, followed);
+      this.#renewLater(scope, followed);
+    });
+  }
+
+  /** What has not changed is no older than what has: a snapshot's age counts from when it was last known to be current. */
+  #renew(scope: ConfigScope, followed: Followed): boolean {
+    if (scope.mirror.staleFor() > 0) return false;
+    followed.saved = '';
+    this.#save(scope);
+    return true;
+  }
+
   #save(scope: ConfigScope): void {
     // Asked now: at a close the views that know it are gone before the disk is free.
-    const refused = this.#deps.refused();
+    const doubted = this.#deps.doubted();
     this.#writing = this.#writing
-      .then(() => this.#write(scope, this.#scopes.get(scope)!, refused))
+      .then(() => this.#write(scope, this.#scopes.get(scope)!, doubted))
       .catch((error: unknown) => {
         this.#scopes.get(scope)!.saved = '';
         this.#deps.logger.warn('the configuration snapshot cannot be written', {
@@ -146,11 +183,11 @@ export class ColdStart {
       });
   }
 
-  async #write(scope: ConfigScope, followed: Followed, refused: ReadonlySet<string>): Promise<void> {
+  async #write(scope: ConfigScope, followed: Followed, doubted: ReadonlySet<string>): Promise<void> {
     const before = await followed.before;
     if (scope.state.origin !== 'etcd') return;
     if (followed.kept.size === 0 && before) followed.kept = before.state.entries;
-    const { entries, known } = this.#chosen(scope, followed.kept, refused);
+    const { entries, known } = this.#choice.of(scope, followed.kept, doubted);
     const mark = [...known].join();
     const unchanged = [...entries].every(([key, entry]) => followed.kept.get(key) === entry);
     // Only keys that are not in use have changed.
@@ -162,46 +199,8 @@ export class ColdStart {
     await writeSnapshot(this.#path(followed.prefix), text, this.#deps.key);
   }
 
-  /** What is in use and may be written down. A prefix is known as a whole only if nothing below it was left out. */
-  #chosen(
-    scope: ConfigScope,
-    kept: ReadonlyMap<string, KeyValue>,
-    refused: ReadonlySet<string>,
-  ): { entries: Map<string, KeyValue>; known: Set<string> } {
-    const entries = new Map<string, KeyValue>();
-    const known = new Set<string>();
-    for (const name of scope.used) {
-      const found = name.endsWith('/')
-        ? [...scope.state.entries.values()].filter(({ key }) => key.startsWith(name))
-        : [scope.state.entries.get(name)].filter((each) => each !== undefined);
-      const chosen = found
-        .map((each) => (refused.has(each.key) ? kept.get(each.key) : each))
-        .filter((each) => each !== undefined && this.#mayKeep(each)) as KeyValue[];
-      for (const each of chosen) {
-        entries.set(each.key, each);
-        known.add(each.key);
-      }
-      if (chosen.length === found.length) known.add(name);
-    }
-    return { entries, known };
-  }
-
-  #mayKeep({ key, value }: KeyValue): boolean {
-    if (this.#deps.key) return true;
-    return !this.#deps.secrets.holdsSecret(key, readAny(value));
-  }
-
   #path(prefix: string): string {
     const name = createHash('sha256').update(`${this.#deps.owner}\n${prefix}`).digest('hex').slice(0, 16);
     return join(this.#deps.snapshot.dir, `config-${name}.snap`);
-  }
-}
-
-/** JSON is YAML, and what is neither is a text without properties. */
-function readAny(value: Buffer): unknown {
-  try {
-    return parse(value.toString(), { maxAliasCount: 100, logLevel: 'silent' }) as unknown;
-  } catch {
-    return undefined;
   }
 }

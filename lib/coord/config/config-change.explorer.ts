@@ -9,6 +9,9 @@ import { type ChangeReaction, reactionsOf } from './on-config-change.decorator.j
 
 const CLOG = Symbol.for('im-infra:clog');
 
+/** How long a stop waits for a method that still runs, in ms. */
+const STOP_LIMIT = 5_000;
+
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 type Host = Record<string, (...args: unknown[]) => unknown>;
 
@@ -18,7 +21,8 @@ export class ConfigChangeExplorer implements OnApplicationBootstrap, OnModuleDes
   readonly #discovery: DiscoveryService;
   readonly #scanner: MetadataScanner;
   readonly #moduleRef: ModuleRef;
-  readonly #runners: ChangeRunner<unknown>[] = [];
+  readonly #runners: { readonly where: Record<string, unknown>; readonly runner: ChangeRunner<unknown> }[] =
+    [];
 
   constructor(
     @Inject(DiscoveryService) discovery: DiscoveryService,
@@ -40,7 +44,12 @@ export class ConfigChangeExplorer implements OnApplicationBootstrap, OnModuleDes
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all(this.#runners.splice(0).map((runner) => runner.stop()));
+    await Promise.all(
+      this.#runners.splice(0).map(async ({ where, runner }) => {
+        if (await runner.stop(STOP_LIMIT)) return;
+        this.#logger().warn('a reaction to a configuration change does not end: it is left behind', where);
+      }),
+    );
   }
 
   async #mount({ instance, name }: Wrapper): Promise<void> {
@@ -49,21 +58,17 @@ export class ConfigChangeExplorer implements OnApplicationBootstrap, OnModuleDes
     const host = instance as Host;
     for (const { method, reaction } of this.#reactions(Object.getPrototypeOf(instance) as object)) {
       const live = await this.#live(reaction);
-      this.#runners.push(
-        new ChangeRunner(
-          live.value,
-          live.changes$,
+      const where = { config: reaction.definition.name, method: `${String(name)}.${method}` };
+      this.#runners.push({
+        where,
+        runner: new ChangeRunner(live.value, live.changes$, {
           // Looked up at each call: another library may have replaced the method meanwhile.
-          (value, previous) => host[method]!(value, previous),
-          reaction.select,
-          (error) =>
-            this.#logger().error('a reaction to a configuration change threw', {
-              config: reaction.definition.name,
-              method: `${String(name)}.${method}`,
-              err: error,
-            }),
-        ),
-      );
+          react: (value, previous) => host[method]!(value, previous),
+          select: reaction.select,
+          report: (error) =>
+            this.#logger().error('a reaction to a configuration change threw', { ...where, err: error }),
+        }),
+      });
     }
   }
 

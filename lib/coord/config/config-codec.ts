@@ -36,8 +36,14 @@ const text: ConfigCodec = {
 const yaml: ConfigCodec = {
   name: 'YAML',
   encode: (value) => stringify(value),
-  // maxAliasCount bounds what "a billion laughs" can grow to.
-  decode: (bytes) => parse(strict.decode(bytes), { maxAliasCount: 100, logLevel: 'error' }) as unknown,
+  decode: (bytes) => {
+    const source = strict.decode(bytes);
+    // maxAliasCount bounds what "a billion laughs" can grow to.
+    const value = parse(source, { maxAliasCount: 100, logLevel: 'error' }) as unknown;
+    // An alias inside of its own anchor makes a value without an end; this throws then.
+    if (source.includes('*')) JSON.stringify(value);
+    return value;
+  },
 };
 
 const BUILT_IN = { json, text, yaml } as const;

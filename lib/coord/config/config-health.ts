@@ -1,12 +1,12 @@
-import type { Observable, Subscription } from 'rxjs';
+import { type Observable, Subscription } from 'rxjs';
 import type { ConfigScope } from './config-scope.js';
 import { Feed } from './feed.js';
 import type { ThrownReport } from '../etcd/safe-observable.js';
 
 export interface ConfigStatus {
   /**
-   * `idle`: nothing was asked for yet; `connecting`: nothing is known yet; `live`: current; `stale`: etcd does not answer,
-   * values are the last known; `closed`.
+   * `idle`: nothing was asked for yet; `connecting`: etcd has not been read and followed yet; `live`: current; `stale`: etcd
+   * does not answer, values are the last known; `closed`.
    */
   readonly state: 'idle' | 'connecting' | 'live' | 'stale' | 'closed';
   /** Where the values come from: `snapshot` is this service's last run, read from disk. */
@@ -17,13 +17,20 @@ export interface ConfigStatus {
   readonly rejected: readonly string[];
 }
 
+interface Followed {
+  stale: boolean;
+  /** It had values to show before: from now on it is stale, and not at its beginning, while etcd does not answer. */
+  begun: boolean;
+  readonly subscription: Subscription;
+}
+
 const RANK = { etcd: 2, snapshot: 1, none: 0 } as const;
 
 /** How far the centre can be trusted at this moment, from the standing scopes and the live views. */
 export class ConfigHealth {
   readonly #feed: Feed<ConfigStatus>;
   readonly #rejected: () => readonly string[];
-  readonly #scopes = new Map<ConfigScope, { stale: boolean; readonly subscription: Subscription }>();
+  readonly #scopes = new Map<ConfigScope, Followed>();
   #status: ConfigStatus = { state: 'idle', origin: 'none', degraded: false, rejected: [] };
   #closed = false;
 
@@ -42,14 +49,16 @@ export class ConfigHealth {
   }
 
   follow(scope: ConfigScope): void {
-    const entry = {
-      stale: true,
-      subscription: scope.mirror.stale$.subscribe((stale) => {
-        if (this.#scopes.has(scope)) this.#scopes.get(scope)!.stale = stale;
+    const entry: Followed = { stale: true, begun: false, subscription: new Subscription() };
+    this.#scopes.set(scope, entry);
+    entry.subscription.add(
+      scope.mirror.stale$.subscribe((stale) => {
+        entry.stale = stale;
+        // Right after the list the stream of changes is still to be opened: that is not stale yet.
+        entry.begun ||= !stale;
         this.update();
       }),
-    };
-    this.#scopes.set(scope, entry);
+    );
     this.update();
   }
 
@@ -85,9 +94,15 @@ export class ConfigHealth {
         (least, each) => (RANK[each] < RANK[least] ? each : least),
         scopes.length > 0 ? 'etcd' : 'none',
       );
-    const stale = origin === 'snapshot' || scopes.some(([, each]) => each.stale);
-    const live = stale ? 'stale' : 'live';
-    const known = origin === 'none' ? (scopes.length > 0 ? 'connecting' : 'idle') : live;
-    return { state: this.#closed ? 'closed' : known, origin, degraded: rejected.length > 0, rejected };
+    return { state: this.#state(origin), origin, degraded: rejected.length > 0, rejected };
+  }
+
+  #state(origin: ConfigStatus['origin']): ConfigStatus['state'] {
+    if (this.#closed) return 'closed';
+    if (this.#scopes.size === 0) return 'idle';
+    const scopes = [...this.#scopes];
+    for (const [scope, each] of scopes) each.begun ||= scope.state.origin === 'snapshot';
+    if (origin === 'none' || scopes.some(([, { begun }]) => !begun)) return 'connecting';
+    return scopes.some(([, { stale }]) => stale) ? 'stale' : 'live';
   }
 }

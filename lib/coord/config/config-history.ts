@@ -88,9 +88,7 @@ export class ConfigHistory {
           at: this.#now().toISOString(),
           ...(note.author !== undefined && { author: note.author }),
           ...(note.reason !== undefined && { reason: note.reason }),
-          ...(write === 'delete'
-            ? { deleted: true }
-            : { value: Buffer.from(write.bytes).toString('base64') }),
+          ...(write === 'delete' ? { deleted: true } : { value: write.toString('base64') }),
         }),
       );
     }

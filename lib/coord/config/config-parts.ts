@@ -1,3 +1,4 @@
+import { systemClock } from '../etcd/clock.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { ColdStart } from './cold-start.js';
 import { ConfigDecoder } from './config-decoder.js';
@@ -7,8 +8,10 @@ import { ConfigReader } from './config-reader.js';
 import { ConfigStreams } from './config-streams.js';
 import { ConfigWriter } from './config-writer.js';
 import type { ResolvedConfigOptions } from './config.options.js';
+import { Judgements } from './judgements.js';
 import { LiveViews } from './live-views.js';
 import { ScopeSet } from './scope-set.js';
+import { StartPatience } from './start-patience.js';
 
 /** What the centre is made of; each part knows the others only by what it needs of them. */
 export class ConfigParts {
@@ -20,6 +23,7 @@ export class ConfigParts {
   readonly health: ConfigHealth;
   readonly history: ConfigHistory;
   readonly coldStart: ColdStart | undefined;
+  readonly #patience: StartPatience;
 
   constructor(context: RoomContext, options: ResolvedConfigOptions) {
     const { client, logger, snapshot } = context;
@@ -34,35 +38,36 @@ export class ConfigParts {
         this.coldStart?.follow(scope, prefix);
       },
     );
-    const shared = { scopes: this.scopes, decoder, secrets, logger };
+    this.#patience = new StartPatience(client, context.dialTimeout, systemClock);
+    const judgements = new Judgements(logger, () => this.health.update());
+    const shared = { scopes: this.scopes, decoder, secrets, judgements, logger };
     this.streams = new ConfigStreams(shared);
-    this.health = new ConfigHealth(this.streams.report, () => this.live.rejected());
+    this.health = new ConfigHealth(this.streams.report, () => judgements.refused());
     this.live = new LiveViews({
       ...shared,
       streams: this.streams,
-      startTimeout: context.dialTimeout,
+      patience: this.#patience,
       snapshotDecided: () => this.coldStart?.decided() ?? Promise.resolve(),
-      onRejected: () => this.health.update(),
-      onSecret: () => this.coldStart?.review(),
     });
     this.coldStart =
       snapshot &&
       new ColdStart({
-        client,
+        patience: this.#patience,
         snapshot,
         ...(snapshotKey && { key: snapshotKey }),
         secrets,
         logger,
         owner: options.space.service,
-        refused: () => this.live.refusedKeys(),
+        doubted: () => judgements.doubted(),
         onAdopted: () => this.health.update(),
       });
+    secrets.onLearned(() => this.coldStart?.review());
     this.history = new ConfigHistory(client, context.prefixes.config, options.history || HISTORY_LIMIT);
-    this.reader = new ConfigReader(client, this.scopes, decoder, options.codec);
+    this.reader = new ConfigReader(client, this.scopes, decoder, secrets, options.codec);
     this.writer = new ConfigWriter(
       client,
       this.scopes,
-      (key, value) => this.live.check(key, value),
+      (writes) => this.live.check(writes),
       options.history > 0 ? this.history : undefined,
     );
   }
@@ -73,6 +78,7 @@ export class ConfigParts {
     this.streams.close();
     this.health.close();
     this.scopes.close();
+    this.#patience.close();
     await saved;
   }
 }

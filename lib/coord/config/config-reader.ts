@@ -3,11 +3,12 @@ import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import { type KeyValue, prefixRange, type RangeResult } from '../etcd/kv.js';
-import { type ConfigCodecOption, resolveCodec } from './config-codec.js';
+import { type ConfigCodec, type ConfigCodecOption, resolveCodec } from './config-codec.js';
 import type { ConfigDecoder } from './config-decoder.js';
-import { type ConfigSchema, checkSchema, validate } from './config-schema.js';
-import { deepFreeze } from './deep-freeze.js';
+import { type ConfigSchema, checkSchema, type Validated, validate } from './config-schema.js';
+import { copyOf, deepFreeze } from './deep-freeze.js';
 import type { ScopeSet } from './scope-set.js';
+import type { SecretPolicy } from './secret-policy.js';
 
 export interface ReadOptions extends CallOptions {
   /** Asks etcd instead of reading from memory, which may be a network delay behind other writers. @default false */
@@ -38,17 +39,20 @@ export class ConfigReader {
   readonly #client: Pick<EtcdClient, 'range'>;
   readonly #scopes: ScopeSet;
   readonly #decoder: ConfigDecoder;
+  readonly #secrets: SecretPolicy;
   readonly #codec: ConfigCodecOption;
 
   constructor(
     client: Pick<EtcdClient, 'range'>,
     scopes: ScopeSet,
     decoder: ConfigDecoder,
+    secrets: SecretPolicy,
     codec: ConfigCodecOption,
   ) {
     this.#client = client;
     this.#scopes = scopes;
     this.#decoder = decoder;
+    this.#secrets = secrets;
     this.#codec = codec;
   }
 
@@ -57,15 +61,27 @@ export class ConfigReader {
     const codec = resolveCodec(options.codec ?? this.#codec);
     const entry = await this.#entry(key, options);
     if (!entry) {
-      if (options.default !== undefined) return { value: deepFreeze(options.default), version: 0n };
+      if (options.default !== undefined) return { value: deepFreeze(copyOf(options.default)), version: 0n };
       throw new ConfigNotFoundError(`configuration ${key} does not exist: set it, or give a default`);
     }
+    const judged = this.judge(entry, codec, options.schema);
+    const value = judged instanceof Promise ? await judged : judged;
+    return { value: deepFreeze(value), version: entry.modRevision };
+  }
+
+  /** What the entry's bytes are, as the schema makes it. Throws, or rejects with, a `ConfigInvalidError`. */
+  judge<T>(entry: KeyValue, codec: ConfigCodec, schema: ConfigSchema<T> | undefined): T | Promise<T> {
+    const { key } = entry;
     const decoded = this.#decoder.decode(entry, codec);
     if (decoded.issues) throw new ConfigInvalidError(key, decoded.issues);
-    const judged = validate(options.schema, decoded.value);
-    const result = judged instanceof Promise ? await judged : judged;
-    if (result.issues) throw new ConfigInvalidError(key, result.issues);
-    return { value: deepFreeze(result.value), version: entry.modRevision };
+    if (!schema) return decoded.value as T;
+    const accept = (result: Validated<T>): T => {
+      if (result.issues) throw new ConfigInvalidError(key, result.issues);
+      this.#secrets.learn([key], result.value, decoded.value);
+      return result.value;
+    };
+    const result = validate(schema, decoded.value);
+    return result instanceof Promise ? result.then(accept) : accept(result);
   }
 
   async list(prefix: string, options: ReadOptions): Promise<string[]> {

@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigIssue } from '../../errors/config-invalid.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import { withoutValues } from './issue-message.js';
-import { isSchema } from './secret.js';
+import { isSchema, isThenable } from './secret.js';
 
 /** Any schema that keeps to the Standard Schema agreement (zod, valibot, arktype, …) and gives a `T`. */
 export type ConfigSchema<T> = StandardSchemaV1<unknown, T>;
@@ -14,7 +14,7 @@ export type Validated<T> =
 /** An asynchronous schema that never answers must not keep the next change from being judged. */
 const SCHEMA_TIMEOUT = 5_000;
 
-/** A promise only where the schema is asynchronous: most are not, and then a change is applied at once. */
+/** A promise only where the schema is asynchronous: most are not, and then a change is applied at once. Never rejects. */
 export function validate<T>(
   schema: ConfigSchema<T> | undefined,
   input: unknown,
@@ -22,13 +22,11 @@ export function validate<T>(
   if (!schema) return { value: input as T };
   try {
     const result = schema['~standard'].validate(input);
-    if (!(result instanceof Promise)) return toValidated(result, input);
+    if (!isThenable(result)) return toValidated(result, input);
+    const judged = Promise.resolve(result).then((settled) => toValidated(settled, input));
     return within(
       SCHEMA_TIMEOUT,
-      result.then(
-        (settled) => toValidated(settled, input),
-        (error: unknown) => threw(error, input),
-      ),
+      judged.catch((error: unknown) => threw(error, input)),
     );
   } catch (error) {
     return threw(error, input);

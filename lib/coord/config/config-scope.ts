@@ -6,6 +6,7 @@ import type { KeyRange, KeyValue } from '../etcd/kv.js';
 import type { Mirror, MirrorChange } from '../etcd/mirror.js';
 import type { ThrownReport } from '../etcd/safe-observable.js';
 import { ScopeObservers } from './scope-observers.js';
+import { lies, UsedNames } from './used-names.js';
 
 /** What is known of a scope's keys, all at one revision. The map lives on: it is read at once, not kept. */
 export interface ScopeState {
@@ -40,7 +41,7 @@ export class ConfigScope {
   readonly range: KeyRange;
   readonly mirror: Mirror;
   /** The keys and prefixes that were asked for, of all that the scope keeps. */
-  readonly used = new Set<string>();
+  readonly used = new UsedNames();
   readonly #report: ThrownReport;
   readonly #observers = new ScopeObservers();
   readonly #waiting = new Set<() => void>();
@@ -69,11 +70,15 @@ export class ConfigScope {
     return end === undefined ? key === first : key >= first && key < end;
   }
 
-  /** Somebody looks at a key, or at all below a prefix. */
+  /** Somebody reads a key, or all below a prefix. */
   use(name: string): void {
-    if (this.used.has(name)) return;
-    this.used.add(name);
-    this.#onUse?.();
+    if (this.used.add(name)) this.#onUse?.();
+  }
+
+  /** Somebody looks at it from now on, until the function returned is called. */
+  hold(name: string): () => void {
+    if (this.used.hold(name)) this.#onUse?.();
+    return () => this.used.release(name);
   }
 
   /** Calls `listener` whenever something is used for the first time. */
@@ -160,8 +165,12 @@ export class ConfigScope {
     let { changes } = change;
     if (change.cause === 'list') {
       const { entries } = this.mirror.snapshot();
-      // The mirror compares with what it had itself; after a snapshot from disk the difference is to that snapshot.
-      changes = difference(before.entries, entries);
+      // The mirror compares with what it had itself; after a snapshot from disk the difference is to that snapshot, as far
+      // as it speaks: of all else it is not known what has changed.
+      const { known } = before;
+      changes = difference(before.entries, entries).filter(
+        ({ key }) => !known || lies(key, (name) => known.has(name)),
+      );
       this.#entries = new Map(entries);
     } else {
       for (const { key, current } of changes) {

@@ -1,30 +1,21 @@
 import type { Observable } from 'rxjs';
 import type { CoordLogger } from '../etcd/coord-logger.js';
-import type { KeyValue } from '../etcd/kv.js';
 import type { ConfigCodec } from './config-codec.js';
 import type { ConfigDecoder } from './config-decoder.js';
+import { type ConfigEvent, toEvent } from './config-event.js';
 import type { ConfigSchema } from './config-schema.js';
 import { ConfigView, type ViewPlan } from './config-view.js';
-import type { ConfigRejection } from './layers.js';
+import type { Judge, Judgements } from './judgements.js';
 import { PrefixView } from './prefix-view.js';
 import { SafeObservable } from '../etcd/safe-observable.js';
 import type { ScopeSet } from './scope-set.js';
 import type { SecretPolicy } from './secret-policy.js';
 
-export interface ConfigEvent<T> {
-  readonly type: 'PUT' | 'DELETE';
-  /** Absolute. */
-  readonly key: string;
-  /** What was put; left out of a deletion, of a value that is not what the codec reads, and secrets in it are not shown. */
-  readonly value?: T;
-  /** The key's mod revision; of a deletion the revision that deleted it. */
-  readonly version: bigint;
-}
-
 export interface StreamDeps {
   readonly scopes: ScopeSet;
   readonly decoder: ConfigDecoder;
   readonly secrets: SecretPolicy;
+  readonly judgements: Judgements;
   readonly logger: CoordLogger;
 }
 
@@ -39,40 +30,42 @@ export class ConfigStreams {
   }
 
   readonly report = (error: unknown): void => {
-    this.#deps.logger.error('a subscriber of the configuration threw', { err: error });
+    try {
+      this.#deps.logger.error('a subscriber of the configuration threw', { err: error });
+    } catch {
+      // A logger that throws must not become the unhandled rejection of whoever reports to it.
+    }
   };
 
   /** The value that `plan` makes: the current one, then every change. */
   value<T>(plan: ViewPlan<T>): Observable<T> {
     const keys = plan.keys.map(({ key }) => key);
     return this.#stream((observer: { next(value: T): void }) => {
-      const { decoder, scopes } = this.#deps;
-      const source = scopes.source({ keys });
+      const { decoder, scopes, secrets, judgements } = this.#deps;
       const view = new ConfigView<T>(plan, {
-        source,
+        source: scopes.source({ keys }),
         decoder,
         report: this.report,
-        onRejection: this.refused,
+        onValid: (value, input) => secrets.learn(keys, value, input),
+        onRejection: (rejection) => judgements.judged(rejection, keys),
       });
-      view.changes.observable.subscribe((value) => observer.next(value));
-      return view;
+      return this.#judging(view, () => view.changes.observable.subscribe((value) => observer.next(value)));
     });
   }
 
   map<T>(prefix: string, codec: ConfigCodec, schema?: ConfigSchema<T>): Observable<ReadonlyMap<string, T>> {
     return this.#stream((observer: { next(value: ReadonlyMap<string, T>): void }) => {
-      const { decoder, scopes } = this.#deps;
-      const source = scopes.source({ prefix });
+      const { decoder, scopes, secrets, judgements } = this.#deps;
       const view = new PrefixView<T>({
-        source,
+        source: scopes.source({ prefix }),
         decoder,
         codec,
         ...(schema && { schema }),
         report: this.report,
-        onRejection: this.refused,
+        onValid: (key, value, input) => secrets.learn([key], value, input),
+        onRejection: (rejection, key) => judgements.judged(rejection, [key]),
       });
-      view.maps.observable.subscribe((map) => observer.next(map));
-      return view;
+      return this.#judging(view, () => view.maps.observable.subscribe((map) => observer.next(map)));
     });
   }
 
@@ -87,8 +80,8 @@ export class ConfigStreams {
       const stop = source.observe(({ state, changes, initial }) => {
         if (initial) return undefined;
         return () => {
-          for (const { key, current } of changes) {
-            if (matches(key)) observer.next(this.#event(key, current, state.revision, codec));
+          for (const change of changes) {
+            if (matches(change.key)) observer.next(toEvent<T>(change, state.revision, codec, this.#deps));
           }
         };
       });
@@ -96,37 +89,17 @@ export class ConfigStreams {
     });
   }
 
-  readonly refused = (rejection: ConfigRejection | undefined): void => {
-    if (!rejection) return;
-    const { key, revision, issues } = rejection;
-    this.#deps.logger.warn('configuration refused, the last good value stays', {
-      key,
-      revision: revision.toString(),
-      issues,
-    });
-  };
-
   close(): void {
     this.#closed = true;
     for (const each of this.#open) each.close();
     this.#open.clear();
   }
 
-  #event<T>(
-    key: string,
-    current: KeyValue | undefined,
-    revision: bigint,
-    codec: ConfigCodec,
-  ): ConfigEvent<T> {
-    if (!current) return { type: 'DELETE', key, version: revision };
-    const decoded = this.#deps.decoder.decode(current, codec);
-    const value = decoded.issues ? undefined : this.#deps.secrets.redact(key, decoded.value);
-    return {
-      type: 'PUT',
-      key,
-      version: current.modRevision,
-      ...(value !== undefined && { value: value as T }),
-    };
+  /** What the view thinks of its keys is known to others while it is open. */
+  #judging(view: Judge & { close(): void }, subscribe: () => unknown): { close(): void } {
+    const leave = this.#deps.judgements.add(view);
+    subscribe();
+    return { close: () => (view.close(), leave()) };
   }
 
   #stream<T>(open: (observer: { next(value: T): void }) => { close(): void }): Observable<T> {

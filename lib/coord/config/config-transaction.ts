@@ -1,10 +1,10 @@
 import { ValidationError } from '../../errors/validation.error.js';
-import type { Compare, Op } from '../etcd/kv.js';
+import type { Compare, KeyValue, Op } from '../etcd/kv.js';
 import { type ConfigCodecOption, encodeValue, resolveCodec } from './config-codec.js';
 import { type KeySpace, resolveKey } from './config-key.js';
 
-/** What a transaction does to one key. */
-export type Write = { readonly bytes: string | Buffer; readonly value: unknown } | 'delete';
+/** What a transaction does to one key: the bytes that it gets, or its deletion. */
+export type Write = Buffer | 'delete';
 
 /** Several keys in one revision: all of it happens, or nothing. Later calls for the same key replace earlier ones. */
 export interface ConfigTransaction {
@@ -29,15 +29,13 @@ export class TransactionBuilder implements ConfigTransaction {
   set(key: string, value: unknown, options: { readonly codec?: ConfigCodecOption } = {}): this {
     const name = resolveKey(this.#space, key);
     const codec = resolveCodec(options.codec ?? this.#codec);
-    const bytes = encodeValue(codec, value);
-    this.writes.set(name, { bytes, value: codec.decode(Buffer.from(bytes)) });
+    this.writes.set(name, Buffer.from(encodeValue(codec, value)));
     return this;
   }
 
   /** Bytes as they are, of a value that was written before. */
   setBytes(key: string, bytes: Buffer): this {
-    const codec = resolveCodec(this.#codec);
-    this.writes.set(resolveKey(this.#space, key), { bytes, value: codec.decode(bytes) });
+    this.writes.set(resolveKey(this.#space, key), bytes);
     return this;
   }
 
@@ -61,7 +59,18 @@ export class TransactionBuilder implements ConfigTransaction {
 
 export function writeOps(writes: ReadonlyMap<string, Write>): Op[] {
   return [...writes].map(([key, write]) =>
-    write === 'delete' ? { delete: { key } } : { put: { key, value: write.bytes } },
+    write === 'delete' ? { delete: { key } } : { put: { key, value: write } },
+  );
+}
+
+/** The keys as they will be, to be judged before they are written; a deleted one is `undefined`. */
+export function futureOf(writes: ReadonlyMap<string, Write>): Map<string, KeyValue | undefined> {
+  const unknown = { createRevision: 0n, modRevision: 0n, version: 0n, lease: 0n };
+  return new Map(
+    [...writes].map(([key, write]) => [
+      key,
+      write === 'delete' ? undefined : { key, value: write, ...unknown },
+    ]),
   );
 }
 

@@ -1,11 +1,18 @@
 import { ConfigConflictError } from '../../errors/config-conflict.error.js';
-import { ConfigInvalidError, type ConfigIssue } from '../../errors/config-invalid.error.js';
+import { ConfigInvalidError } from '../../errors/config-invalid.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
-import type { TxnResult } from '../etcd/kv.js';
+import type { KeyValue, TxnResult } from '../etcd/kv.js';
 import type { ConfigHistory } from './config-history.js';
-import { expectations, type TransactionBuilder, type Write, writeOps } from './config-transaction.js';
+import {
+  expectations,
+  futureOf,
+  type TransactionBuilder,
+  type Write,
+  writeOps,
+} from './config-transaction.js';
+import type { RefusedWrite } from './live-views.js';
 import type { ScopeSet } from './scope-set.js';
 
 export interface WriteOptions extends CallOptions {
@@ -29,8 +36,10 @@ const FIRST_LIST_WAIT = 1_000;
 /** How often a recorded write is tried again because another writer came between. */
 const MOST_ATTEMPTS = 20;
 
-/** Asks the schemas that are known for a key what they have against a value. */
-export type KnownSchemas = (key: string, value: unknown) => Promise<readonly ConfigIssue[] | undefined>;
+/** Asks the schemas that are known what they have against keys becoming what they would together; `undefined`: deleted. */
+export type KnownSchemas = (
+  writes: ReadonlyMap<string, KeyValue | undefined>,
+) => Promise<RefusedWrite | undefined>;
 
 /** The one way by which configuration is written. */
 export class ConfigWriter {
@@ -73,8 +82,9 @@ export class ConfigWriter {
         {
           ...(options.signal && { signal: options.signal }),
           ...(options.timeout !== undefined && { timeout: options.timeout }),
-          // Without a condition the last write wins, by intent: writing twice is writing once.
-          idempotent: guards.size === 0,
+          // A write whose answer was lost is not repeated: what others wrote meanwhile would be lost, and watchers would see
+          // it twice.
+          idempotent: writes.size === 0,
         },
       );
       if (result.succeeded) return this.#written(writes, result);
@@ -85,11 +95,8 @@ export class ConfigWriter {
   }
 
   async #check(writes: ReadonlyMap<string, Write>): Promise<void> {
-    for (const [key, write] of writes) {
-      if (write === 'delete') continue;
-      const issues = await this.#known(key, write.value);
-      if (issues) throw new ConfigInvalidError(key, issues);
-    }
+    const refused = await this.#known(futureOf(writes));
+    if (refused) throw new ConfigInvalidError(refused.key, refused.issues);
   }
 
   async #letListsGoAhead(writes: ReadonlyMap<string, Write>): Promise<void> {

@@ -1,6 +1,5 @@
 import type { Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
-import { ConfigInvalidError } from '../../errors/config-invalid.error.js';
 import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
@@ -11,9 +10,9 @@ import type { ConfigStatus } from './config-health.js';
 import { resolveKey, resolvePrefix } from './config-key.js';
 import { ConfigParts } from './config-parts.js';
 import type { GetOptions, ReadOptions, Versioned } from './config-reader.js';
-import { type ConfigSchema, checkSchema, validate } from './config-schema.js';
-import type { ConfigEvent } from './config-streams.js';
-import { type ConfigTransaction, TransactionBuilder } from './config-transaction.js';
+import { type ConfigSchema, checkSchema } from './config-schema.js';
+import type { ConfigEvent } from './config-event.js';
+import { type ConfigTransaction, futureOf, TransactionBuilder } from './config-transaction.js';
 import type { WriteOptions } from './config-writer.js';
 import type { ConfigDefinition } from './config.definition.js';
 import { type ConfigOptions, type ResolvedConfigOptions, resolveConfigOptions } from './config.options.js';
@@ -63,8 +62,9 @@ export class ConfigCenter {
   /** Writes a value and resolves with its version. A value that a known schema refuses is not written. */
   async set<T>(key: string, value: T, options: SetOptions<T> = {}): Promise<bigint> {
     const { codec, schema, ...write } = options;
-    await this.#satisfy(key, value, schema);
-    return (await this.#parts.writer.write(this.#begin(codec).set(key, value), write)).revision;
+    const transaction = this.#begin(codec).set(key, value);
+    await this.#satisfy(transaction, codec, schema);
+    return (await this.#parts.writer.write(transaction, write)).revision;
   }
 
   /** Writes only if the key has `expectedVersion` (`0n`: does not exist); else `ConfigConflictError` with the actual one. */
@@ -75,8 +75,8 @@ export class ConfigCenter {
     options: SetOptions<T> = {},
   ): Promise<bigint> {
     const { codec, schema, ...write } = options;
-    await this.#satisfy(key, value, schema);
     const transaction = this.#begin(codec).expect(key, expectedVersion).set(key, value);
+    await this.#satisfy(transaction, codec, schema);
     return (await this.#parts.writer.write(transaction, write)).revision;
   }
 
@@ -193,10 +193,16 @@ export class ConfigCenter {
     return this.#closed;
   }
 
-  async #satisfy(key: string, value: unknown, schema: ConfigSchema<unknown> | undefined): Promise<void> {
+  /** Judges what readers will find: of a value that has secrets the schema sees what they hide. */
+  async #satisfy(
+    { writes }: TransactionBuilder,
+    codec: ConfigCodecOption | undefined,
+    schema: ConfigSchema<unknown> | undefined,
+  ): Promise<void> {
     checkSchema('schema', schema);
-    const { issues } = await validate(schema, value);
-    if (issues) throw new ConfigInvalidError(this.#key(key), issues);
+    for (const entry of futureOf(writes).values()) {
+      if (entry) await this.#parts.reader.judge(entry, resolveCodec(codec ?? this.#options.codec), schema);
+    }
   }
 
   #begin(codec?: ConfigCodecOption): TransactionBuilder {

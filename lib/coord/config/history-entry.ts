@@ -16,7 +16,7 @@ export function showEntry(
 ): ConfigHistoryEntry {
   if (!bytes) return entry;
   try {
-    return { ...entry, value: secrets.redact(key, codec.decode(bytes)) };
+    return { ...entry, value: secrets.redact([key], codec.decode(bytes)) };
   } catch {
     return entry;
   }

@@ -11,6 +11,8 @@ export interface KeySource {
   /** Resolves once this process's own writes are seen, or after `timeout` ms. */
   caughtUp(timeout: number): Promise<void>;
   lookup(key: string): KeyValue | undefined;
+  /** The revision that the key's state is at. */
+  revisionOf(key: string): bigint;
   entries(): Iterable<KeyValue>;
   covers(key: string): boolean;
   observe(observer: ScopeObserver): () => void;
@@ -47,6 +49,11 @@ export class ScopedKeys implements KeySource {
       if (entry) return entry;
     }
     return undefined;
+  }
+
+  revisionOf(key: string): bigint {
+    const scope = [...this.#placed.keys()].find((each) => each.covers(key));
+    return scope?.state.revision ?? 0n;
   }
 
   *entries(): Iterable<KeyValue> {

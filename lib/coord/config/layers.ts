@@ -19,7 +19,7 @@ export interface Layer {
 
 /** Why a layer, or all of them together, were refused. Paths and reasons, never values. */
 export interface ConfigRejection {
-  /** The key that was written last of those that take part. */
+  /** The key that was written, or deleted, last of those that take part. */
   readonly key: string;
   readonly revision: bigint;
   readonly issues: readonly ConfigIssue[];
@@ -37,23 +37,27 @@ export interface LayerPlan {
   readonly env?: unknown;
 }
 
-/** The layers that exist, or why one cannot be read. */
+/** The layers that exist. For each that cannot be read `unreadable` is told why, and may give another in its place. */
 export function readLayers(
   plan: LayerPlan,
   lookup: (key: string) => KeyValue | undefined,
   decoder: ConfigDecoder,
-): { readonly layers: readonly Layer[] } | { readonly rejection: ConfigRejection } {
+  unreadable: (rejection: ConfigRejection) => Layer | undefined,
+): readonly Layer[] {
   const layers: Layer[] = [];
   if (plan.default !== undefined) layers.push({ name: 'default', revision: 0n, value: plan.default });
   for (const { name, key } of plan.keys) {
     const entry = lookup(key);
     if (!entry) continue;
     const decoded = decoder.decode(entry, plan.codec);
-    if (decoded.issues) return { rejection: { key, revision: entry.modRevision, issues: decoded.issues } };
-    layers.push({ name, key, revision: entry.modRevision, value: decoded.value });
+    const revision = entry.modRevision;
+    const layer = decoded.issues
+      ? unreadable({ key, revision, issues: decoded.issues })
+      : { name, key, revision, value: decoded.value };
+    if (layer) layers.push(layer);
   }
   if (plan.env !== undefined) layers.push({ name: 'env', revision: 0n, value: plan.env });
-  return { layers };
+  return layers;
 }
 
 /** What the layers make together; `undefined` when there is none. */
@@ -71,6 +75,21 @@ export function newest(
     if (key !== undefined && (!found || revision > found.revision)) found = { key, revision };
   }
   return found;
+}
+
+/** Which of the keys was changed last. One that went away was changed by the revision that deleted it. */
+export function newestChange(
+  keys: LayerPlan['keys'],
+  before: readonly (KeyValue | undefined)[] | undefined,
+  now: readonly (KeyValue | undefined)[],
+  source: { revisionOf(key: string): bigint },
+): Omit<ConfigRejection, 'issues'> | undefined {
+  return keys
+    .map(({ key }, at) => ({ key, was: before?.[at], is: now[at] }))
+    .filter(({ was, is }) => was !== is)
+    .map(({ key, is }) => ({ key, revision: is ? is.modRevision : source.revisionOf(key) }))
+    .sort((a, b) => Number(a.revision - b.revision))
+    .at(-1);
 }
 
 /** Which layer gave a value, or took it away. */

@@ -1,8 +1,22 @@
 import { inspect } from 'node:util';
 import type { Observable } from 'rxjs';
+import { type CoordLogger, silentLogger } from '../etcd/coord-logger.js';
 import type { ConfigView } from './config-view.js';
 import { type ConfigRejection, type Explanation, explainPath, type LayerPlan } from './layers.js';
 import type { SecretPolicy } from './secret-policy.js';
+
+/** What a live configuration needs beside its view. */
+export interface LiveConfigDeps {
+  /** The keys of its layers. */
+  readonly keys: readonly string[];
+  readonly combine: LayerPlan['combine'];
+  readonly secrets: SecretPolicy;
+  readonly logger: CoordLogger;
+  readonly close: () => void;
+}
+
+/** Where what is built on a live configuration logs. */
+export let loggerOf: (live: object) => CoordLogger;
 
 /**
  * A configuration that is always valid and always there: `value` is the newest one that satisfied the schema. Reading it
@@ -16,24 +30,19 @@ export class LiveConfig<T> {
   /** Each refused change: key, revision and issues, never values. The latest first, while it stands. */
   readonly rejected$: Observable<ConfigRejection>;
   readonly #view: ConfigView<T>;
-  readonly #combine: LayerPlan['combine'];
-  readonly #policy: SecretPolicy;
-  readonly #close: () => void;
+  readonly #deps: LiveConfigDeps;
 
-  constructor(
-    name: string,
-    view: ConfigView<T>,
-    combine: LayerPlan['combine'],
-    policy: SecretPolicy,
-    close: () => void,
-  ) {
+  static {
+    // A double, or one of this process's other build (ESM, CommonJS), has no such field.
+    loggerOf = (live) => (#deps in live ? live.#deps.logger : silentLogger);
+  }
+
+  constructor(name: string, view: ConfigView<T>, deps: LiveConfigDeps) {
     this.name = name;
     this.changes$ = view.changes.observable;
     this.rejected$ = view.rejections.observable;
     this.#view = view;
-    this.#combine = combine;
-    this.#policy = policy;
-    this.#close = close;
+    this.#deps = deps;
   }
 
   /** The last good value, deeply frozen. */
@@ -56,28 +65,25 @@ export class LiveConfig<T> {
    * @example live.explain('pool.max') // { name: 'service', key: '/config/dev/orders/db', revision: 42n, value: 20, deleted: false }
    */
   explain(path: string): Explanation | undefined {
-    const found = explainPath(this.#combine, this.#view.applied!.layers, path);
-    return (
-      found && {
-        ...found,
-        value: this.#policy.redact(found.key ?? this.name, found.value, path),
-      }
-    );
+    const { combine, secrets, keys } = this.#deps;
+    const found = explainPath(combine, this.#view.applied!.layers, path);
+    return found && { ...found, value: secrets.redact(keys, found.value, path) };
   }
 
   close(): void {
-    this.#close();
+    this.#deps.close();
   }
 
   [Symbol.dispose](): void {
-    this.#close();
+    this.close();
   }
 
   toJSON(): unknown {
+    const { secrets, keys } = this.#deps;
     return {
       name: this.name,
       version: this.version.toString(),
-      value: this.#policy.redact(this.name, this.value),
+      value: secrets.redact(keys, this.value),
     };
   }
 

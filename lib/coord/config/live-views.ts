@@ -2,29 +2,32 @@ import { ConfigInvalidError, type ConfigIssue } from '../../errors/config-invali
 import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
+import type { KeyValue } from '../etcd/kv.js';
 import { ConfigView, type ViewPlan } from './config-view.js';
 import type { ConfigStreams, StreamDeps } from './config-streams.js';
 import type { KeySource } from './key-source.js';
-import type { ConfigRejection, Layer } from './layers.js';
+import type { Layer } from './layers.js';
 import { LiveConfig } from './live-config.js';
-import { secretPaths } from './secret-paths.js';
+import type { StartPatience } from './start-patience.js';
 
 export interface LiveViewDeps extends StreamDeps {
   readonly streams: ConfigStreams;
-  /** How long etcd's first answer may take, in ms, before the snapshot or the default must do. */
-  readonly startTimeout: number;
+  /** How long etcd's first answer may take before the snapshot or the default must do. */
+  readonly patience: StartPatience;
   /** Resolves when it is decided whether there is a snapshot to start with. */
   readonly snapshotDecided: () => Promise<void>;
-  /** Told when the refused keys change. */
-  readonly onRejected: () => void;
-  /** Told when keys turned out to hold secrets. */
-  readonly onSecret: () => void;
+}
+
+/** What a write would break. */
+export interface RefusedWrite {
+  readonly key: string;
+  readonly issues: readonly ConfigIssue[];
 }
 
 /** How long a start waits for this process's own newest write to come back by the watch. */
 const OWN_WRITE_WAIT = 250;
 
-/** The live views that are open: what they know of their keys protects writes, and tells the centre's health. */
+/** The live views that are open; what they know of their keys protects writes. */
 export class LiveViews {
   readonly #deps: LiveViewDeps;
   readonly #open = new Map<ConfigView<unknown>, ViewPlan<unknown>>();
@@ -35,54 +38,48 @@ export class LiveViews {
 
   /** Resolves with a view that has a good value; rejects when none can be had. */
   async open<T>(name: string, plan: ViewPlan<T>, options: CallOptions): Promise<LiveConfig<T>> {
-    const { scopes, decoder, streams, secrets } = this.#deps;
+    const { scopes, decoder, streams, secrets, judgements, logger } = this.#deps;
     const keys = plan.keys.map(({ key }) => key);
     const source = scopes.source({ keys });
-    let start: 'starting' | 'done' = 'starting';
+    // Until it is open, what it refuses is told by the error of a start that fails.
+    let isOpen = false;
     const view = new ConfigView<T>(plan, {
       source,
       decoder,
       report: streams.report,
-      onApplied: (value) => this.#learn([name, ...keys], value),
-      onRejection: (rejection) => start === 'done' && this.#judged(name, rejection),
+      onValid: (value, input) => secrets.learn(keys, value, input),
+      onRejection: (rejection) => isOpen && judgements.judged(rejection, keys),
     });
-    const close = (): void => {
-      if (this.#open.delete(view as ConfigView<unknown>)) view.close();
-    };
+    const leave = judgements.add(view);
     this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
+    const close = (): void => {
+      this.#open.delete(view as ConfigView<unknown>);
+      view.close();
+      leave();
+    };
     try {
       const unavailable = await this.#unavailable(source, options);
       if (!unavailable) await source.caughtUp(OWN_WRITE_WAIT);
-      await view.settled();
-      if (!view.applied) await this.#fallBack(name, view, plan, unavailable);
+      const judged = await view.settled(options);
+      if (!view.applied) await this.#fallBack(name, view, plan, { unavailable, judged });
     } catch (error) {
       close();
       throw error;
     }
-    start = 'done';
-    if (view.rejected) this.#judged(name, view.rejected);
-    return new LiveConfig(name, view, plan.combine, secrets, close);
+    isOpen = true;
+    if (view.rejected) judgements.judged(view.rejected, keys);
+    return new LiveConfig(name, view, { keys, combine: plan.combine, secrets, logger, close });
   }
 
-  /** What the schemas known for `key` have against `value`. */
-  async check(key: string, value: unknown): Promise<readonly ConfigIssue[] | undefined> {
+  /** What the schemas that are known have against keys having these entries (`undefined`: not existing) together. */
+  async check(writes: ReadonlyMap<string, KeyValue | undefined>): Promise<RefusedWrite | undefined> {
     for (const [view, { keys, schema }] of this.#open) {
-      if (!schema || !keys.some((each) => each.key === key)) continue;
-      const issues = await view.check(key, value);
-      if (issues) return issues;
+      // A deletion alone is not judged: it gives a layer up, and the last good value stays.
+      const written = keys.filter(({ key }) => writes.get(key) !== undefined).at(-1);
+      const issues = schema && written && (await view.check(writes));
+      if (issues) return { key: written.key, issues };
     }
     return undefined;
-  }
-
-  /** The keys whose newest values are refused. */
-  rejected(): readonly string[] {
-    return [...this.#open.keys()].flatMap(({ rejected }) => (rejected ? [rejected.key] : []));
-  }
-
-  /** The keys that take part in a refused value: one of them is bad, and which is not always known. */
-  refusedKeys(): ReadonlySet<string> {
-    const views = [...this.#open].filter(([{ rejected }]) => rejected);
-    return new Set(views.flatMap(([, { keys }]) => keys.map(({ key }) => key)));
   }
 
   close(): void {
@@ -92,9 +89,9 @@ export class LiveViews {
 
   /** Waits for etcd's first answer or the snapshot; gives the error when neither comes in time. */
   async #unavailable(source: KeySource, options: CallOptions): Promise<CoordUnavailableError | undefined> {
-    const { startTimeout, snapshotDecided } = this.#deps;
+    const { patience, snapshotDecided } = this.#deps;
     try {
-      await source.ready({ timeout: startTimeout, ...options });
+      await source.ready({ timeout: patience.left(), ...options });
       return undefined;
     } catch (error) {
       if (!(error instanceof CoordUnavailableError)) throw error;
@@ -108,21 +105,21 @@ export class LiveViews {
     name: string,
     view: ConfigView<T>,
     plan: ViewPlan<T>,
-    unavailable: CoordUnavailableError | undefined,
+    {
+      unavailable,
+      judged,
+    }: { readonly unavailable: CoordUnavailableError | undefined; readonly judged: boolean },
   ): Promise<void> {
     const { rejected } = view;
     const layers: Layer[] = [];
     if (plan.default !== undefined) layers.push({ name: 'default', revision: 0n, value: plan.default });
     if (plan.env !== undefined) layers.push({ name: 'env', revision: 0n, value: plan.env });
-    if (layers.length > 0) {
-      const issues = await view.applyOnly(layers);
-      // The source became known meanwhile, and a good value with it.
-      if (!issues || view.applied) {
-        if (unavailable)
-          this.#deps.logger.warn('configuration starts with its default: etcd does not answer', { name });
-        return;
-      }
-      if (!rejected && !unavailable) throw new ConfigInvalidError(name, issues);
+    const issues = layers.length > 0 ? await view.applyOnly(layers) : undefined;
+    // Either by the default, or the source became known meanwhile, and a good value with it.
+    if (view.applied) {
+      if (unavailable)
+        this.#deps.logger.warn('configuration starts with its default: etcd does not answer', { name });
+      return;
     }
     if (unavailable) {
       throw new CoordUnavailableError(
@@ -130,19 +127,13 @@ export class LiveViews {
         { cause: unavailable },
       );
     }
-    const keys = plan.keys.map(({ key }) => key).join(' and ');
     if (rejected && rejected.revision > 0n) throw new ConfigInvalidError(rejected.key, rejected.issues);
+    if (issues) throw new ConfigInvalidError(name, issues);
+    const keys = plan.keys.map(({ key }) => key).join(' and ');
+    if (!judged) {
+      const late = [{ path: '', message: 'was not judged in time: the schema or onBeforeApply still works' }];
+      throw new ConfigInvalidError(keys, late);
+    }
     throw new ConfigNotFoundError(`configuration ${name} does not exist: set ${keys}, or give a default`);
-  }
-
-  #learn(keys: readonly string[], value: unknown): void {
-    const paths = secretPaths(value);
-    if (paths && this.#deps.secrets.learn(keys, paths)) this.#deps.onSecret();
-  }
-
-  #judged(name: string, rejection: ConfigRejection | undefined): void {
-    if (rejection) this.#deps.streams.refused(rejection);
-    else this.#deps.logger.info('configuration is good again', { name });
-    this.#deps.onRejected();
   }
 }

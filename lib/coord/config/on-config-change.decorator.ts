@@ -2,7 +2,10 @@ import { ValidationError } from '../../errors/validation.error.js';
 import type { ConfigDefinition } from './config.definition.js';
 
 export interface OnConfigChangeOptions<T> {
-  /** The part that matters: the method runs when this part is another one. @default the whole value */
+  /**
+   * The part that matters: the method runs when this part is another one. Instances of classes are other ones at each change:
+   * select a property of theirs. @default the whole value
+   */
   readonly select?: (value: T) => unknown;
 }
 
@@ -16,7 +19,8 @@ const METADATA = 'im-infra:on-config-change';
 
 /**
  * Calls the method with `(value, previous)` after each change of the configuration, not for the value at the start. One
- * call at a time: changes that come meanwhile are handed over as one, by the newest value. What it throws is logged.
+ * call at a time: changes that come meanwhile are handed over as one, by the newest value. What it throws is logged. A stop of
+ * the application waits at most 5 s for a call that still runs.
  *
  * The host must be a singleton: of request-scoped ones there is none to call, and a warning says so.
  * @example @OnConfigChange(dbConfig, { select: (db) => db.pool }) resize(db: Db, previous: Db) {}

@@ -5,6 +5,7 @@ import { type ConfigSchema, type Validated, validate } from './config-schema.js'
 import type { ScopeChange } from './config-scope.js';
 import { deepFreeze } from './deep-freeze.js';
 import { Feed } from './feed.js';
+import type { Judge } from './judgements.js';
 import type { KeySource } from './key-source.js';
 import type { ConfigRejection } from './layers.js';
 import type { ThrownReport } from '../etcd/safe-observable.js';
@@ -15,20 +16,33 @@ export interface PrefixViewDeps<T> {
   readonly codec: ConfigCodec;
   readonly schema?: ConfigSchema<T>;
   readonly report: ThrownReport;
-  readonly onRejection: (rejection: ConfigRejection) => void;
+  /** Told of each value that the schema made, and of what it made it, before anybody else is. */
+  readonly onValid: (key: string, value: unknown, input: unknown) => void;
+  /** Told of each refused value, and with `undefined` when a good one of the key follows or the key goes away. */
+  readonly onRejection: (rejection: ConfigRejection | undefined, key: string) => void;
+}
+
+/** What became of one key. */
+interface Verdict<T> {
+  readonly key: string;
+  readonly revision: bigint;
+  /** `undefined`: the key is gone. */
+  readonly result: Validated<T> | undefined;
 }
 
 /**
  * All keys below a prefix as one map: a new map for each etcd revision that touches one of them, so keys that were written
  * together are seen together. A key with a bad value keeps its last good one; one that never had a good one is left out.
  */
-export class PrefixView<T> {
+export class PrefixView<T> implements Judge {
   readonly maps: Feed<ReadonlyMap<string, T>>;
   readonly #deps: PrefixViewDeps<T>;
   readonly #stop: () => void;
+  readonly #refused = new Set<string>();
   #values = new Map<string, T>();
-  /** Revisions whose values are still being validated, in order. Without an asynchronous schema there are none. */
-  #pending: Promise<void> | undefined;
+  /** Changes whose values are still being validated, in order. Without an asynchronous schema there are none. */
+  readonly #pending: { readonly keys: readonly string[] }[] = [];
+  #last: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(deps: PrefixViewDeps<T>) {
@@ -42,6 +56,14 @@ export class PrefixView<T> {
       return this.#take(changes);
     });
     if (started) this.#take(this.#everything())?.();
+  }
+
+  get doubted(): readonly string[] {
+    return [...this.#refused, ...this.#pending.flatMap(({ keys }) => keys)];
+  }
+
+  get refused(): readonly string[] {
+    return [...this.#refused];
   }
 
   close(): void {
@@ -62,38 +84,55 @@ export class PrefixView<T> {
 
   #take(changes: ScopeChange['changes']): (() => void) | undefined {
     const covered = changes.filter(({ key }) => this.#deps.source.covers(key));
-    const results = covered.map(({ current }) => current && this.#read(current));
-    const mustWait = this.#pending !== undefined || results.some((result) => result instanceof Promise);
-    if (!mustWait) return this.#apply(covered, results as (Validated<T> | undefined)[]);
-    const before = this.#pending ?? Promise.resolve();
-    const turn = before
-      .then(() => Promise.all(results.map(async (result) => result)))
-      .then((settled) => {
-        if (this.#pending === turn) this.#pending = undefined;
-        if (!this.#closed) this.#apply(covered, settled)();
-      })
-      .catch(this.#deps.report);
-    this.#pending = turn;
+    const verdicts = covered.map(({ key, current }) => this.#judge(key, current));
+    const now = verdicts.filter((each): each is Verdict<T> => !(each instanceof Promise));
+    if (this.#pending.length === 0 && now.length === verdicts.length) return this.#apply(now);
+    const pending = { keys: covered.map(({ key }) => key) };
+    this.#pending.push(pending);
+    this.#last = this.#finish(this.#last, Promise.all(verdicts.map(async (each) => each)));
     return undefined;
   }
 
-  #read(entry: KeyValue): Validated<T> | Promise<Validated<T>> {
-    const decoded = this.#deps.decoder.decode(entry, this.#deps.codec);
-    return decoded.issues ? decoded : validate(this.#deps.schema, decoded.value);
+  async #finish(before: Promise<void>, judged: Promise<readonly Verdict<T>[]>): Promise<void> {
+    try {
+      const [settled] = await Promise.all([judged, before]);
+      this.#pending.shift();
+      if (!this.#closed) this.#apply(settled)();
+    } catch (error) {
+      this.#deps.report(error);
+    }
   }
 
-  #apply(changes: ScopeChange['changes'], results: readonly (Validated<T> | undefined)[]): () => void {
+  #judge(key: string, entry: KeyValue | undefined): Verdict<T> | Promise<Verdict<T>> {
+    const { decoder, codec, schema, onValid } = this.#deps;
+    if (!entry) return { key, revision: 0n, result: undefined };
+    const revision = entry.modRevision;
+    const decoded = decoder.decode(entry, codec);
+    if (decoded.issues || !schema) return { key, revision, result: decoded as Validated<T> };
+    const verdict = (result: Validated<T>): Verdict<T> => {
+      if (!result.issues) onValid(key, result.value, decoded.value);
+      return { key, revision, result };
+    };
+    const result = validate(schema, decoded.value);
+    return result instanceof Promise ? result.then(verdict) : verdict(result);
+  }
+
+  #apply(verdicts: readonly Verdict<T>[]): () => void {
     const values = new Map(this.#values);
-    const rejections: ConfigRejection[] = [];
-    changes.forEach(({ key, current }, at) => {
-      const result = results[at];
-      if (!current || !result) values.delete(key);
-      else if (result.issues) rejections.push({ key, revision: current.modRevision, issues: result.issues });
-      else values.set(key, deepFreeze(result.value));
-    });
+    const told: (() => void)[] = [];
+    for (const { key, revision, result } of verdicts) {
+      if (result?.issues) {
+        this.#refused.add(key);
+        told.push(() => this.#deps.onRejection({ key, revision, issues: result.issues }, key));
+        continue;
+      }
+      if (result) values.set(key, deepFreeze(result.value));
+      else values.delete(key);
+      if (this.#refused.delete(key)) told.push(() => this.#deps.onRejection(undefined, key));
+    }
     this.#values = values;
     return () => {
-      for (const rejection of rejections) this.#deps.onRejection(rejection);
+      for (const tell of told) tell();
       this.maps.next(values);
     };
   }

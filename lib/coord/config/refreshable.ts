@@ -2,19 +2,31 @@ import type { FactoryProvider, OnApplicationShutdown } from '@nestjs/common';
 import { type Observable, Subject } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { parseDuration, type Duration } from '../../options/duration.js';
+import { Backoff } from '../etcd/backoff.js';
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import { atMost } from './at-most.js';
 import { ChangeRunner } from './change-runner.js';
 import type { ConfigDefinition } from './config.definition.js';
-import type { LiveConfig } from './live-config.js';
 import { SafeObservable } from '../etcd/safe-observable.js';
+import { type LiveConfig, loggerOf } from './live-config.js';
 
 export interface RefreshableOptions<T, R> {
   /** Ends what the factory made, once nobody uses it. @default nothing to do */
   readonly dispose?: (resource: R) => unknown;
-  /** The part of the configuration the resource depends on. @default all of it */
+  /**
+   * The part of the configuration the resource depends on. Instances of classes are other ones at each change: select a
+   * property of theirs. @default all of it
+   */
   readonly select?: (value: T) => unknown;
-  /** How long a replaced resource may still be in use before it is disposed of anyway. @default '30s' */
+  /**
+   * How long a replaced resource may still be in use before it is disposed of anyway, and how long {@link Refreshable.close}
+   * waits for a factory or a `dispose` that does not end. @default '30s'
+   */
   readonly drainTimeout?: Duration;
 }
+
+/** How a failed build is tried again, in ms. */
+const RETRY = { first: 1_000, most: 60_000 };
 
 interface Generation<R> {
   readonly resource: R;
@@ -25,22 +37,31 @@ interface Generation<R> {
 
 /**
  * A resource that is made from a configuration and made anew when that changes: the new one is built, takes the place of
- * the old one, which is disposed of when its last user is done. While a build fails, the old one stays.
+ * the old one, which is disposed of when its last user is done. While a build fails, the old one stays, and the build is tried
+ * again with growing pauses of up to a minute.
  * @example await pool.use((connections) => connections.query('select 1'));
  */
 export class Refreshable<R> implements OnApplicationShutdown, AsyncDisposable {
-  /** What a factory or a `dispose` threw. Nothing is lost by it: the resource before stays. */
+  /** What a factory or a `dispose` threw; it is logged too. Nothing is lost by it: the resource before stays. */
   readonly failures$: Observable<unknown>;
   readonly #failures = new Subject<unknown>();
   readonly #dispose: (resource: R) => unknown;
   readonly #drainTimeout: number;
+  readonly #name: string;
+  readonly #logger: CoordLogger;
   readonly #draining = new Set<Promise<void>>();
   #generation: Generation<R>;
-  #runner: { stop(): Promise<void> } | undefined;
+  #runner: { stop(limit: number): Promise<boolean> } | undefined;
   #builds = 1;
   #closed: Promise<void> | undefined;
 
-  private constructor(first: R, dispose: (resource: R) => unknown, drainTimeout: number) {
+  private constructor(
+    first: R,
+    live: { readonly name: string },
+    { dispose, drainTimeout }: { readonly dispose: (resource: R) => unknown; readonly drainTimeout: number },
+  ) {
+    this.#name = live.name;
+    this.#logger = loggerOf(live);
     this.#dispose = dispose;
     this.#drainTimeout = drainTimeout;
     this.#generation = begin(first);
@@ -65,14 +86,13 @@ export class Refreshable<R> implements OnApplicationShutdown, AsyncDisposable {
   ): Promise<Refreshable<R>> {
     const limit = parseDuration('drainTimeout', drainTimeout);
     const first = live.value;
-    const refreshable = new Refreshable<R>(await factory(first), dispose, limit);
-    refreshable.#runner = new ChangeRunner(
-      first,
-      live.changes$,
-      async (value) => refreshable.#replace(await factory(value)),
+    const refreshable = new Refreshable<R>(await factory(first), live, { dispose, drainTimeout: limit });
+    refreshable.#runner = new ChangeRunner(first, live.changes$, {
+      react: async (value) => refreshable.#replace(await factory(value)),
       select,
-      (error) => refreshable.#failures.next(error),
-    );
+      report: (error) => refreshable.#failed('a resource cannot be made of its new configuration', error),
+      retry: new Backoff(RETRY),
+    });
     return refreshable;
   }
 
@@ -113,7 +133,7 @@ export class Refreshable<R> implements OnApplicationShutdown, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#runner?.stop();
+    if ((await this.#runner?.stop(this.#drainTimeout)) === false) this.#leave('a factory');
     const last = this.#generation;
     this.#generation = { ...last, users: 0 };
     this.#retire(last);
@@ -122,6 +142,8 @@ export class Refreshable<R> implements OnApplicationShutdown, AsyncDisposable {
   }
 
   #replace(resource: R): void {
+    // It took so long that nobody waits for it any more.
+    if (this.#closed) return this.#retire(begin(resource));
     const old = this.#generation;
     this.#generation = begin(resource);
     this.#builds++;
@@ -141,10 +163,20 @@ export class Refreshable<R> implements OnApplicationShutdown, AsyncDisposable {
       clearTimeout(timer);
     }
     try {
-      await this.#dispose(old.resource);
+      const disposed = Promise.resolve(this.#dispose(old.resource));
+      if (!(await atMost(disposed, { timeout: this.#drainTimeout }))) this.#leave('dispose');
     } catch (error) {
-      this.#failures.next(error);
+      this.#failed('a resource cannot be disposed of', error);
     }
+  }
+
+  #failed(what: string, error: unknown): void {
+    this.#logger.error(what, { config: this.#name, err: error });
+    this.#failures.next(error);
+  }
+
+  #leave(what: string): void {
+    this.#logger.warn(`${what} of a resource does not end: it is left behind`, { config: this.#name });
   }
 }
 

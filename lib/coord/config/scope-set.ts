@@ -18,6 +18,7 @@ export class ScopeSet {
   readonly #report: ThrownReport;
   readonly #opened: ScopeOpened;
   readonly #standing = new Map<string, ConfigScope>();
+  /** By range: a key and all that starts like it are two. */
   readonly #passing = new Map<string, { readonly scope: ConfigScope; users: number }>();
   #closed = false;
 
@@ -35,30 +36,24 @@ export class ScopeSet {
     this.#opened = opened;
   }
 
-  /** The standing scope that `name` (a key, or a prefix) lies in. */
+  /** The standing scope that `name` (a key, or a prefix) lies in, for a read of it. */
   standing(name: string): ConfigScope | undefined {
-    this.#assertOpen();
-    const prefix = this.#prefixes.find((each) => name.startsWith(each));
-    if (prefix === undefined) return undefined;
-    let scope = this.#standing.get(prefix);
-    if (!scope) {
-      scope = new ConfigScope(this.#client, prefixRange(prefix), this.#report);
-      this.#standing.set(prefix, scope);
-      this.#opened(scope, prefix);
-    }
-    scope.use(name);
+    const scope = this.#standingScope(name);
+    scope?.use(name);
     return scope;
   }
 
   source(interest: Interest): KeySource {
     this.#assertOpen();
     const placed = new Map<ConfigScope, string[]>();
-    const borrowed: string[] = [];
+    const releases: (() => void)[] = [];
     for (const name of 'keys' in interest ? interest.keys : [interest.prefix]) {
-      let scope = this.standing(name);
-      if (!scope) {
-        scope = this.#borrow(name, 'keys' in interest ? { key: name } : prefixRange(name));
-        borrowed.push(name);
+      let scope = this.#standingScope(name);
+      if (scope) releases.push(scope.hold(name));
+      else {
+        const range = 'keys' in interest ? { key: name } : prefixRange(name);
+        scope = this.#borrow(range);
+        releases.push(() => this.#giveBack(range));
       }
       placed.set(scope, [...(placed.get(scope) ?? []), name]);
     }
@@ -66,7 +61,7 @@ export class ScopeSet {
     return new ScopedKeys(interest, placed, () => {
       if (released) return;
       released = true;
-      for (const name of borrowed) this.#giveBack(name);
+      for (const release of releases) release();
     });
   }
 
@@ -89,25 +84,43 @@ export class ScopeSet {
     this.#passing.clear();
   }
 
-  #borrow(name: string, range: KeyRange): ConfigScope {
-    const shared = this.#passing.get(name);
+  #standingScope(name: string): ConfigScope | undefined {
+    this.#assertOpen();
+    const prefix = this.#prefixes.find((each) => name.startsWith(each));
+    if (prefix === undefined) return undefined;
+    let scope = this.#standing.get(prefix);
+    if (!scope) {
+      scope = new ConfigScope(this.#client, prefixRange(prefix), this.#report);
+      this.#standing.set(prefix, scope);
+      this.#opened(scope, prefix);
+    }
+    return scope;
+  }
+
+  #borrow(range: KeyRange): ConfigScope {
+    const shared = this.#passing.get(nameOf(range));
     if (shared) {
       shared.users++;
       return shared.scope;
     }
     const scope = new ConfigScope(this.#client, range, this.#report);
-    this.#passing.set(name, { scope, users: 1 });
+    this.#passing.set(nameOf(range), { scope, users: 1 });
     return scope;
   }
 
-  #giveBack(name: string): void {
-    const shared = this.#passing.get(name);
+  #giveBack(range: KeyRange): void {
+    const shared = this.#passing.get(nameOf(range));
     if (!shared || --shared.users > 0) return;
-    this.#passing.delete(name);
+    this.#passing.delete(nameOf(range));
     shared.scope.close();
   }
 
   #assertOpen(): void {
     if (this.#closed) throw new ClosedError('the configuration centre is closed');
   }
+}
+
+/** Keys have no control characters. */
+function nameOf({ key, end }: KeyRange): string {
+  return `${key}\n${end ?? ''}`;
 }

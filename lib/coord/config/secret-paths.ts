@@ -6,18 +6,16 @@ export interface SecretPaths {
   readonly below: ReadonlyMap<string, SecretPaths>;
 }
 
-/** The places of the secrets in a value that a schema made; `undefined`: there are none. */
-export function secretPaths(value: unknown): SecretPaths | undefined {
-  if (isSecret(value)) return { secret: true, below: new Map() };
-  if (typeof value !== 'object' || value === null) return undefined;
-  let found: SecretPaths | undefined;
-  for (const [name, each] of Object.entries(value)) {
-    const paths = secretPaths(each);
-    if (!paths) continue;
-    const at = Array.isArray(value) ? '*' : name;
-    found = joinPaths(found, { secret: false, below: new Map([[at, paths]]) });
-  }
-  return found;
+/** All of the value is one. */
+export const ALL_SECRET: SecretPaths = { secret: true, below: new Map() };
+
+/**
+ * The places of the secrets in a value that a schema made of `input`; `undefined`: there are none. A secret that has no
+ * place in the input (the schema moved it, or keeps it in a map) may be anywhere in it: then all of the input is one.
+ */
+export function secretPaths(value: unknown, input: unknown): SecretPaths | undefined {
+  const found = placesIn(value);
+  return found && areIn(found, input) ? found : found && ALL_SECRET;
 }
 
 /** All places of both. */
@@ -26,6 +24,13 @@ export function joinPaths(a: SecretPaths | undefined, b: SecretPaths): SecretPat
   const below = new Map(a.below);
   for (const [name, paths] of b.below) below.set(name, joinPaths(below.get(name), paths));
   return { secret: a.secret || b.secret, below };
+}
+
+/** Whether `b` has no place that `a` does not have. */
+export function hasPaths(a: SecretPaths | undefined, b: SecretPaths): boolean {
+  if (!a) return false;
+  if (a.secret) return true;
+  return !b.secret && [...b.below].every(([name, paths]) => hasPaths(a.below.get(name), paths));
 }
 
 /** A copy of `value` without what stands at the places; `value` itself where nothing does. */
@@ -50,4 +55,28 @@ export function pathsAt(
     current = current.below.get(segment) ?? (/^\d+$/.test(segment) ? current.below.get('*') : undefined);
   }
   return current;
+}
+
+function placesIn(value: unknown): SecretPaths | undefined {
+  if (isSecret(value)) return ALL_SECRET;
+  if (typeof value !== 'object' || value === null) return undefined;
+  // What a map or a set holds stands elsewhere in what it was made of.
+  if (value instanceof Map || value instanceof Set) return placesIn([...value].flat()) && ALL_SECRET;
+  let found: SecretPaths | undefined;
+  for (const [name, each] of Object.entries(value)) {
+    const paths = placesIn(each);
+    if (!paths) continue;
+    const at = Array.isArray(value) ? '*' : name;
+    found = joinPaths(found, { secret: false, below: new Map([[at, paths]]) });
+  }
+  return found;
+}
+
+function areIn(paths: SecretPaths, input: unknown): boolean {
+  if (paths.secret) return input !== undefined;
+  return [...paths.below].every(([name, each]) => {
+    if (name === '*' && Array.isArray(input)) return input.some((element) => areIn(each, element));
+    const open = typeof input === 'object' && input !== null && Object.hasOwn(input, name);
+    return open && areIn(each, (input as Record<string, unknown>)[name]);
+  });
 }

@@ -1,6 +1,6 @@
 import { ValidationError } from '../../errors/validation.error.js';
 import { isSecret, REDACTED } from './secret.js';
-import { joinPaths, pathsAt, redactPaths, type SecretPaths } from './secret-paths.js';
+import { hasPaths, joinPaths, pathsAt, redactPaths, type SecretPaths, secretPaths } from './secret-paths.js';
 
 /** A whole key, such as `/config/prod/orders/db-password`, by a text in which `*` stands for anything, or by a RegExp. */
 export type SecretPattern = string | RegExp;
@@ -17,16 +17,24 @@ const TELLING =
 export class SecretPolicy {
   readonly #patterns: readonly RegExp[];
   readonly #learned = new Map<string, SecretPaths>();
+  #onLearned: () => void = () => undefined;
 
   constructor(patterns: readonly SecretPattern[] = []) {
     this.#patterns = patterns.map(toRegExp);
   }
 
-  /** A schema made secrets of what the keys have at these places. Says whether that is new of one of them. */
-  learn(keys: readonly string[], paths: SecretPaths): boolean {
-    const unknown = keys.filter((key) => !this.#learned.has(key));
-    for (const key of keys) this.#learned.set(key, joinPaths(this.#learned.get(key), paths));
-    return unknown.length > 0;
+  /** Calls `listener` whenever more is known of what is a secret. */
+  onLearned(listener: () => void): void {
+    this.#onLearned = listener;
+  }
+
+  /** A schema made `value` of what the keys have together, `input`: where it made secrets, the keys have some. */
+  learn(keys: readonly string[], value: unknown, input: unknown): void {
+    const paths = secretPaths(value, input);
+    if (!paths) return;
+    const news = keys.filter((key) => !hasPaths(this.#learned.get(key), paths));
+    for (const key of news) this.#learned.set(key, joinPaths(this.#learned.get(key), paths));
+    if (news.length > 0) this.#onLearned();
   }
 
   /** Whether all of the key's value is a secret. */
@@ -38,21 +46,29 @@ export class SecretPolicy {
     );
   }
 
-  /** Whether anything in the key's value is a secret. */
-  holdsSecret(key: string, value: unknown): boolean {
-    return this.#learned.has(key) || this.isSecretKey(key) || hasTelling(value);
+  /** Whether the key is known to hold a secret, without a look at its value: see {@link hasTelling} for that. */
+  isKnownToHold(key: string): boolean {
+    return this.#learned.has(key) || this.isSecretKey(key);
   }
 
-  /** The key's value, or the part of it at `path`, for people to see. */
-  redact(key: string, value: unknown, path = ''): unknown {
+  /** What the keys have together, or the part of it at `path`, for people to see. */
+  redact(keys: readonly string[], value: unknown, path = ''): unknown {
     if (value === undefined) return undefined;
     const segments = path === '' ? [] : path.split('.');
-    if (this.isSecretKey(key) || segments.some((segment) => TELLING.test(segment))) return REDACTED;
-    return redactProperties(redactPaths(value, pathsAt(this.#learned.get(key), segments)));
+    if (keys.some((key) => this.isSecretKey(key)) || segments.some((segment) => TELLING.test(segment))) {
+      return REDACTED;
+    }
+    return redactProperties(
+      keys.reduce<unknown>(
+        (shown, key) => redactPaths(shown, pathsAt(this.#learned.get(key), segments)),
+        value,
+      ),
+    );
   }
 }
 
-function hasTelling(value: unknown): boolean {
+/** Whether a property of the value is called like a secret, or is one. */
+export function hasTelling(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return (
     isSecret(value) || Object.entries(value).some(([name, each]) => TELLING.test(name) || hasTelling(each))

@@ -1,4 +1,4 @@
-import { inspect, isDeepStrictEqual } from 'node:util';
+import { inspect } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 
 const BRAND = Symbol.for('im-infra:secret');
@@ -58,7 +58,7 @@ export function secret(value: unknown): Secret<unknown> | StandardSchemaV1<unkno
       vendor: inner.vendor,
       validate: (input) => {
         const result = inner.validate(input);
-        return result instanceof Promise ? result.then(wrap) : wrap(result);
+        return isThenable(result) ? Promise.resolve(result).then(wrap) : wrap(result);
       },
     },
   };
@@ -69,6 +69,11 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   return (
     ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value
   );
+}
+
+/** Whether `value` has to be waited for. A promise of another realm, or of another library, is one too. */
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function';
 }
 
 /** Whether a secret hangs anywhere on `value`. */
@@ -83,9 +88,4 @@ export function revealAll(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(revealAll);
   if (typeof value !== 'object' || value === null || !holdsSecret(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, revealAll(each)]));
-}
-
-/** Deep equality that sees into secrets: a new password is a change. */
-export function sameValue(a: unknown, b: unknown): boolean {
-  return isDeepStrictEqual(revealAll(a), revealAll(b));
 }

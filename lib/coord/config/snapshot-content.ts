@@ -4,7 +4,7 @@ import type { ScopeState } from './config-scope.js';
 /** What a process knew of a scope, in a form that survives it. */
 export interface SnapshotContent {
   readonly prefix: string;
-  /** By the wall clock of who wrote it, in ms. */
+  /** When it was last known to be what etcd has, by the wall clock of who wrote it, in ms. */
   readonly savedAt: number;
   readonly state: Required<Omit<ScopeState, 'origin'>>;
 }

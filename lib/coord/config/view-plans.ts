@@ -5,6 +5,7 @@ import { resolveKey } from './config-key.js';
 import { checkSchema } from './config-schema.js';
 import type { ViewPlan } from './config-view.js';
 import type { ConfigDefinition } from './config.definition.js';
+import { copyOf } from './deep-freeze.js';
 import type { ResolvedConfigOptions } from './config.options.js';
 import { readEnv } from './env-layer.js';
 import type { LayerPlan } from './layers.js';
@@ -70,7 +71,8 @@ export class ViewPlans {
     return {
       codec: resolveCodec(options.codec ?? this.#options.codec),
       ...(options.schema && { schema: options.schema }),
-      ...(options.default !== undefined && { default: options.default }),
+      // What a view shows is frozen, and the default belongs to the caller.
+      ...(options.default !== undefined && { default: copyOf(options.default) }),
     };
   }
 

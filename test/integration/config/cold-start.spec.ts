@@ -8,6 +8,7 @@ import type { ConfigOptions } from '../../../lib/coord/config/config.options.js'
 import { fromText } from '../../../lib/coord/config/snapshot-content.js';
 import { readSnapshot } from '../../../lib/coord/config/snapshot-file.js';
 import { secret } from '../../../lib/coord/config/secret.js';
+import { CoordService } from '../../../lib/coord/coord.service.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { EmbeddedEtcd } from '../../../lib/testing/index.js';
 import { ConfigRoom, until } from './config-room.js';
@@ -62,7 +63,7 @@ describe('a cold start without etcd', () => {
     const second = open();
     const started = performance.now();
     const live = await second.config.live(dbConfig);
-    expect(performance.now() - started).toBeLessThan(DIAL + 700);
+    expect(performance.now() - started).toBeLessThan(DIAL + 5_000);
     expect(live.value).toEqual({ url: 'db', pool: 5 });
     expect(second.config.status).toMatchObject({ state: 'stale', origin: 'snapshot' });
     expect(await second.config.get('motd')).toBe('hello');
@@ -80,8 +81,8 @@ describe('a cold start without etcd', () => {
     rooms.push(other);
     await other.config.delete('motd');
     await other.config.set('db', { pool: 9 });
-    // Measured at 80 to 930 ms; a busy machine gets more, because a flaky bound proves nothing.
-    await until(() => live.value.pool === 9 && second.config.status.state === 'live', 3_000);
+    // How soon is a figure of bench/config; here it is only said that it does.
+    await until(() => live.value.pool === 9 && second.config.status.state === 'live', 15_000);
     await until(() => seen.length === 2);
     expect(seen).toEqual(['hello', undefined]);
   });
@@ -181,5 +182,132 @@ describe('a cold start without etcd', () => {
     await room.config.set('unused', 1);
     await room.close();
     expect((await stat(path)).mtimeMs).toBe(1_000);
+  });
+
+  it('does not wait for etcd once more for each view', async () => {
+    etcd.faults.network.refuse();
+    const room = new ConfigRoom([etcd.endpoint], { snapshot: { dir }, dialTimeout: 1_500 });
+    rooms.push(room);
+    const started = performance.now();
+    await room.client.ready().catch(() => undefined);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await room.config.live(name, { default: 1 });
+    // Six times the dial timeout if each of them waited for itself.
+    expect(performance.now() - started).toBeLessThan(4_500);
+  });
+
+  it('uses the snapshot too when etcd falls silent between the connection and the first view', async () => {
+    const first = open();
+    await first.config.set('db', { url: 'db', pool: 5 });
+    await first.config.live(dbConfig);
+    await first.close();
+    const second = open();
+    await second.client.ready();
+    etcd.faults.stall();
+    expect((await second.config.live(dbConfig)).value).toEqual({ url: 'db', pool: 5 });
+    expect(second.config.status).toMatchObject({ state: 'stale', origin: 'snapshot' });
+    etcd.faults.resume();
+    await until(() => second.config.status.state === 'live', 15_000);
+  });
+
+  it('starts a CoordService with the snapshot where etcd is optional, and not where it is not', async () => {
+    const options = {
+      service: { name: 'orders', env: 'test' },
+      endpoints: [etcd.endpoint],
+      dialTimeout: DIAL,
+      snapshot: { dir },
+    };
+    const first = await CoordService.connect(options);
+    await first.config.set('db', { url: 'db', pool: 5 });
+    await first.config.live(dbConfig);
+    await first.close();
+    etcd.faults.network.refuse();
+    await expect(CoordService.connect(options)).rejects.toBeInstanceOf(CoordUnavailableError);
+    await using second = await CoordService.connect({ ...options, optional: true });
+    const live = await second.config.live(dbConfig);
+    expect(live.value).toEqual({ url: 'db', pool: 5 });
+    expect(second.config.status).toMatchObject({ state: 'stale', origin: 'snapshot' });
+  });
+
+  it('tells no event of what the snapshot did not speak of', async () => {
+    const other = new ConfigRoom([etcd.endpoint]);
+    rooms.push(other);
+    for (const key of ['old', 'n', 'gone']) await other.config.set(key, 1);
+    const first = open();
+    await first.config.live('n');
+    await first.config.get('gone');
+    await first.close();
+    await other.config.set('n', 2);
+    await other.config.delete('gone');
+    etcd.faults.network.refuse();
+    const second = open();
+    await second.config.live('n');
+    const seen: string[] = [];
+    second.config.events('').subscribe(({ type, key }) => seen.push(`${type} ${key.split('/').at(-1)}`));
+    etcd.faults.network.resume();
+    await until(() => second.config.status.state === 'live', 15_000);
+    await other.config.set('new', 1);
+    await until(() => seen.includes('PUT new'), 15_000);
+    expect(seen.sort()).toEqual(['DELETE gone', 'PUT n', 'PUT new']);
+  });
+
+  it('has no value on disk that a watch refused', async () => {
+    const schema = z.number();
+    const first = open();
+    await first.config.set('n', 1);
+    const seen: unknown[] = [];
+    first.config.watch('n', { schema }).subscribe((value) => seen.push(value));
+    await until(() => seen.length === 1);
+    await first.put('/config/test/orders/n', '"bad"');
+    await until(() => first.config.status.degraded);
+    await first.close();
+    // The first run saw 1 before it was refused, but had no time to write it down: then there is nothing, never the bad one.
+    expect(await bytes()).not.toContain('bad');
+    const second = open();
+    await second.put('/config/test/orders/n', '2');
+    second.config.watch('n', { schema }).subscribe((value) => seen.push(value));
+    await until(() => seen.length === 2);
+    await second.close();
+    const third = open();
+    await third.put('/config/test/orders/n', '"bad"');
+    third.config.watch('n', { schema }).subscribe();
+    await until(() => third.config.status.degraded);
+    await third.close();
+    etcd.faults.network.refuse();
+    open()
+      .config.watch('n', { schema })
+      .subscribe((value) => seen.push(value));
+    await until(() => seen.length === 3);
+    expect(seen).toEqual([1, 2, 2]);
+  });
+
+  it('counts the age of a snapshot from when it was last known to be current', async () => {
+    const savedAt = async (): Promise<number> => {
+      const [file] = (await readdir(dir)).filter((name) => name.endsWith('.snap'));
+      const text = file === undefined ? undefined : await readSnapshot(join(dir, file));
+      return text === undefined ? 0 : fromText(text).savedAt;
+    };
+    const room = open(undefined, 4_000);
+    await room.config.set('n', 1);
+    await room.config.live('n');
+    // Nothing changes from here on.
+    const changed = Date.now();
+    while ((await savedAt()) < changed + 1_500) await new Promise((resolve) => setTimeout(resolve, 50));
+    const closing = Date.now();
+    await room.close();
+    expect(await savedAt()).toBeGreaterThanOrEqual(closing);
+  }, 30_000);
+
+  it('says at a normal start that it is connecting, then that it is live', async () => {
+    const room = open();
+    const states: string[] = [];
+    room.config.status$.subscribe(({ state, origin }) => states.push(`${state} ${origin}`));
+    await room.config.get('n', { default: 1 });
+    await until(() => room.config.status.state === 'live');
+    expect(states).toEqual(['idle none', 'connecting none', 'live etcd']);
+    etcd.faults.cutStreams();
+    await until(() => states.includes('stale etcd'));
+    await until(() => room.config.status.state === 'live');
+    await room.close();
+    expect(states.at(-1)).toBe('closed etcd');
   });
 });

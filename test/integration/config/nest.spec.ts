@@ -177,6 +177,27 @@ describe.each(await etcdKinds())('configuration in a Nest application on %s etcd
     expect(repository.urls).toEqual([]);
   });
 
+  it('closes although a call does not end, and says which', async () => {
+    @Injectable()
+    class Hung {
+      calls = 0;
+      @OnConfigChange(dbConfig)
+      react(): Promise<void> {
+        this.calls++;
+        return new Promise(() => undefined);
+      }
+    }
+    const app = await boot({ providers: [Hung] });
+    await room.config.set('db', { url: 'other' });
+    await until(() => app.get(Hung).calls === 1);
+    await app.close();
+    expect(room.lines.at(-1)).toMatchObject({
+      level: 'warn',
+      message: 'a reaction to a configuration change does not end: it is left behind',
+      fields: { config: 'db', method: 'Hung.react' },
+    });
+  });
+
   describe('a refreshable provider', () => {
     class Pool {
       closed = false;
@@ -239,6 +260,75 @@ describe.each(await etcdKinds())('configuration in a Nest application on %s etcd
       await until(() => pool.current.max === 3);
     });
 
+    it('tries a failed build again while the value stands, and says what failed', async () => {
+      const live = await room.config.live(dbConfig);
+      let failures = 2;
+      const pool = await Refreshable.create(({ pool: { max } }: Db) => {
+        if (max === 2 && failures-- > 0) throw new Error('no connection');
+        return new Pool(max);
+      }, live);
+      await room.config.set('db', { pool: { max: 2 } });
+      await until(() => pool.current.max === 2, 20_000);
+      const lines = room.lines.filter(({ message }) => message.startsWith('a resource cannot be made'));
+      expect(lines).toHaveLength(2);
+      expect(lines[0]).toMatchObject({ level: 'error', fields: { config: 'db' } });
+      await pool.close();
+    });
+
+    it('takes the value that it failed with for not built', async () => {
+      const live = await room.config.live(dbConfig);
+      let broken = true;
+      const pool = await Refreshable.create(
+        (value: Db) => {
+          if (value.pool.max === 2 && broken) throw new Error('no connection');
+          return new Pool(value.pool.max);
+        },
+        live,
+        { select: ({ pool: part }) => part },
+      );
+      const failed = new Promise((resolve) => pool.failures$.subscribe(resolve));
+      await room.config.set('db', { pool: { max: 2 } });
+      await failed;
+      broken = false;
+      // A change of another part: the part that counts is the one that could not be built.
+      await room.config.set('db', { url: 'other', pool: { max: 2 } });
+      await until(() => pool.current.max === 2);
+      await room.config.set('db', { url: 'third', pool: { max: 2 } });
+      await until(() => live.value.url === 'third');
+      expect(pool.builds).toBe(2);
+      await pool.close();
+    });
+
+    it('closes although a factory or a dispose does not end, and disposes of what comes later', async () => {
+      const live = await room.config.live(dbConfig);
+      const disposed: number[] = [];
+      let finish: () => void = () => undefined;
+      const pool = await Refreshable.create(
+        async ({ pool: { max } }: Db) => {
+          if (max === 2) await new Promise<void>((resolve) => (finish = resolve));
+          return new Pool(max);
+        },
+        live,
+        {
+          drainTimeout: 20,
+          dispose: ({ max }) => {
+            disposed.push(max);
+            return max === 1 ? new Promise(() => undefined) : undefined;
+          },
+        },
+      );
+      await room.config.set('db', { pool: { max: 2 } });
+      await until(() => live.value.pool.max === 2);
+      await pool.close();
+      expect(room.lines.slice(-2).map(({ message }) => message)).toEqual([
+        'a factory of a resource does not end: it is left behind',
+        'dispose of a resource does not end: it is left behind',
+      ]);
+      finish();
+      await until(() => disposed.length === 2);
+      expect(disposed).toEqual([1, 2]);
+    });
+
     it('disposes of a resource in use when its time to drain is over', async () => {
       const disposed: number[] = [];
       const live = await room.config.live(dbConfig);
@@ -271,6 +361,23 @@ describe.each(await etcdKinds())('configuration in a Nest application on %s etcd
       await until(() => service.get('db.pool.max') === 9);
       expect(service.get<{ url: string }>('db')!.url).toBe('db');
       expect(service.get('db.nothing', 'default')).toBe('default');
+    });
+
+    it('gives arrays as arrays, live too', async () => {
+      const hosts = defineConfig('hosts', { schema: z.array(z.string()), default: ['a'] });
+      const loader = nestConfigLoader({ config: room.config }, [hosts]);
+      const app = await boot({
+        imports: [await ConfigModule.forRoot({ load: [loader], ignoreEnvFile: true })],
+      });
+      const found = app.get(ConfigService).get<string[]>('hosts')!;
+      expect(Array.isArray(found)).toBe(true);
+      expect(found).toEqual(['a']);
+      await room.config.set('hosts', ['b', 'c']);
+      await until(() => found.length === 2);
+      expect([...found]).toEqual(['b', 'c']);
+      expect(found.map((each) => each.toUpperCase())).toEqual(['B', 'C']);
+      expect(JSON.stringify(found)).toBe('["b","c"]');
+      expect(app.get(ConfigService).get('hosts.1')).toBe('c');
     });
 
     it('bridges an existing ConfigService, and leaves the environment as it was', async () => {

@@ -45,6 +45,21 @@ describe.each(await etcdKinds())('scopes on %s etcd', (kind) => {
     expect(seen).toEqual(['shared', 'own']);
   });
 
+  it('keep a key outside of them apart from all that starts like it', async () => {
+    room = new ConfigRoom(etcd.endpoints, { env: 'dev' });
+    const seen: unknown[] = [];
+    let ready = 0;
+    room.config.watch('/config/else/app').subscribe(() => ready++);
+    await until(() => ready === 1);
+    room.config.events('/config/else/app').subscribe(({ key }) => seen.push(key));
+    room.config.watchPrefix('/config/else/').subscribe(() => ready++);
+    await until(() => ready === 2);
+    // Its mirror is open when it has seen the first of these; writes before that are none of its events.
+    for (let n = 0; seen.length === 0; n++) await room.config.set('/config/else/app/x', n);
+    expect(new Set(seen)).toEqual(new Set(['/config/else/app/x']));
+    await room.config.delete('/config/else/app/x');
+  });
+
   it.each([[[]], [['relative/']], [['/a/../b/']], [['/a//b']]])(
     'are refused when they are %j',
     async (scopes) => {

@@ -1,0 +1,73 @@
+import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { ConfigRejection } from './layers.js';
+
+/** A view: it judges the newest values of its keys, and shows the last good ones. */
+export interface Judge {
+  /** The keys whose newest values it does not show: they are refused, or not judged yet. */
+  readonly doubted: readonly string[];
+  /** Those of them that its rejections name. */
+  readonly refused: readonly string[];
+}
+
+/** How many refused keys are remembered, so that each bad value is told once. */
+const MOST_TOLD = 1_000;
+
+/** What the open views think of the newest values. Each refused one is told once, however many views look at it. */
+export class Judgements {
+  readonly #logger: CoordLogger;
+  readonly #onChange: () => void;
+  readonly #judges = new Set<Judge>();
+  readonly #told = new Map<string, bigint>();
+
+  /** @param onChange told when other keys are refused than before. */
+  constructor(logger: CoordLogger, onChange: () => void) {
+    this.#logger = logger;
+    this.#onChange = onChange;
+  }
+
+  /** Returns what takes the judge out again. */
+  add(judge: Judge): () => void {
+    this.#judges.add(judge);
+    return () => {
+      if (this.#judges.delete(judge)) this.#onChange();
+    };
+  }
+
+  /** The keys whose newest values some view does not show. */
+  doubted(): ReadonlySet<string> {
+    return new Set([...this.#judges].flatMap(({ doubted }) => doubted));
+  }
+
+  /** The keys whose newest values are refused, sorted. */
+  refused(): readonly string[] {
+    return [...new Set([...this.#judges].flatMap(({ refused }) => refused))].sort();
+  }
+
+  /** A view refused a change, or, with `undefined`, shows the newest state of `keys` again. */
+  readonly judged = (rejection: ConfigRejection | undefined, keys: readonly string[]): void => {
+    if (rejection) this.#refuse(rejection);
+    else this.#recover(keys);
+    this.#onChange();
+  };
+
+  #recover(keys: readonly string[]): void {
+    const refused = this.refused();
+    const good = keys.filter((key) => !refused.includes(key) && this.#told.delete(key));
+    if (good.length > 0) this.#logger.info('configuration is good again', { keys: good });
+  }
+
+  #refuse({ key, revision, issues }: ConfigRejection): void {
+    if (this.#told.get(key) === revision) return;
+    this.#told.delete(key);
+    this.#told.set(key, revision);
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= MOST_TOLD) break;
+      this.#told.delete(oldest);
+    }
+    this.#logger.warn('configuration refused, the last good value stays', {
+      key,
+      revision: revision.toString(),
+      issues,
+    });
+  }
+}
