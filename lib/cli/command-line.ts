@@ -3,6 +3,7 @@ import { runConfig } from './config.js';
 import { runDev } from './dev.js';
 import { runLocks } from './locks.js';
 import { ValidationError } from '../errors/validation.error.js';
+import { InterruptedError } from './interruption.js';
 import { runServices } from './services.js';
 import { UsageError } from './usage.error.js';
 
@@ -38,9 +39,13 @@ export async function runCommandLine(args: readonly string[], io: CliIo): Promis
   try {
     return await command(rest, io);
   } catch (error) {
-    // What a signal stopped was asked to stop.
-    if (io.signal.aborted) return 0;
-    io.stderr(`im-infra ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    // Those that run until they are stopped (watch, dev) return by themselves; what else was stopped is not done.
+    const stopped = io.signal.aborted && error === io.signal.reason;
+    io.stderr(`im-infra ${name}: ${messageOf(stopped ? new InterruptedError() : error)}\n`);
     return error instanceof UsageError || error instanceof ValidationError ? 2 : 1;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SecretPolicy } from '../coord/config/secret-policy.js';
+import { stringifyExact } from './exact-json.js';
 
 /** What a key is to become; `undefined`: nothing. */
 export interface KeyChange {
@@ -38,7 +39,7 @@ export function differences(before: unknown, after: unknown, path = ''): Differe
 /** A change for people: one line for the key, one for each place in it. */
 export function renderChange({ key, before, after }: KeyChange, show: Shown, colour: boolean): string {
   const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const text = (path: string, value: unknown): string => JSON.stringify(show(key, path, value));
+  const text = (path: string, value: unknown): string => stringifyExact(show(key, path, value));
   if (before === undefined) return paint(32, `+ ${key}  ${text('', after)}`) + '\n';
   if (after === undefined) return paint(31, `- ${key}  ${text('', before)}`) + '\n';
   const lines = differences(before, after).map((each) => {

@@ -15,16 +15,22 @@ export const CONFIG_USAGE = `usage: im-infra config get <key>                 a 
        im-infra config pull <dir>                keys to files
 
 Keys are '/config/dev/orders/db' or, shorter, 'dev/orders/db'. Files may be .json, .yaml, .yml (stored as JSON) or .txt
-(stored as it is). push writes each service in one transaction, and only if nobody else wrote it meanwhile.
+(stored as it is). push writes each service in one transaction, and only if nobody else wrote it meanwhile. etcd takes 128
+operations in one, a key being one of them, or three with --history.
+
+What stands under a telling name ('password', 'token', 'apiKey') is not shown; nor is what --secret names. Which fields a
+schema makes secrets only the service knows: name their keys.
 
   --env <env>                   push, pull, diff: only this environment
   --service <name>              push, pull, diff: only this service
-  --delete                      push, diff: delete keys that have no file
+  --delete                      push, diff: delete keys that have no file, of services that have one
   --dry-run                     push: only show what would change
   --yes                         push: do not ask
   --if-version <version>        set: only if the key has this version (0: does not exist)
   --text                        get, set: the value is a text, not JSON
-  --reveal                      get, diff, watch: show secrets
+  --secret <pattern>            keys whose values are not shown, such as '/config/*/vault/*'; may be given several times
+                                (default: the variable IM_INFRA_SECRETS, patterns with commas between them)
+  --reveal                      get, diff, push, watch: show secrets
   --history                     set, delete, push: keep the values before (a ring of 20)
   --author <name>               whose write it is  (default: the variable USER)
   --reason <text>               why
@@ -43,6 +49,8 @@ export interface ConfigFlags {
   readonly ifVersion?: bigint;
   readonly author?: string;
   readonly reason?: string;
+  /** Patterns of the keys whose values are secrets. */
+  readonly secrets: readonly string[];
   readonly json: boolean;
   readonly help: boolean;
   readonly delete: boolean;
@@ -66,6 +74,7 @@ export function readConfigFlags(args: readonly string[], env: CliIo['env']): Con
     ...(values['if-version'] !== undefined && { ifVersion: toVersion(values['if-version']) }),
     ...(author !== undefined && { author }),
     ...(values.reason !== undefined && { reason: values.reason }),
+    secrets: values.secret ?? split(env['IM_INFRA_SECRETS'] ?? ''),
     json: values.json ?? false,
     help: values.help ?? false,
     delete: values.delete ?? false,
@@ -75,6 +84,13 @@ export function readConfigFlags(args: readonly string[], env: CliIo['env']): Con
     reveal: values.reveal ?? false,
     history: values.history ?? false,
   };
+}
+
+function split(list: string): string[] {
+  return list
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
 }
 
 /** A version as people write it. @throws UsageError */
@@ -104,6 +120,7 @@ function parse(args: readonly string[]) {
         'dry-run': flag,
         yes: { ...flag, short: 'y' },
         text: flag,
+        secret: { ...text, multiple: true },
         reveal: flag,
         history: flag,
       },

@@ -3,7 +3,9 @@ import type { CliIo } from './cli-io.js';
 import { columns } from './columns.js';
 import { shown } from './config-diff.js';
 import { type ConfigFlags, toVersion } from './config-flags.js';
-import { type ConfigStore, toStored } from './config-store.js';
+import { type ConfigStore, exactJson, toStored } from './config-store.js';
+import { parseExact, stringifyExact } from './exact-json.js';
+import { unlessStopped } from './interruption.js';
 import { UsageError } from './usage.error.js';
 
 export type Verb = (
@@ -15,19 +17,19 @@ export type Verb = (
 
 const get: Verb = async (store, [word], { json, text, reveal }, { stdout, signal }) => {
   const key = store.key(word!);
-  const codec = text ? 'text' : 'json';
+  const codec = text ? 'text' : exactJson;
   const { value, version } = await store.config.getWithVersion(key, { codec, linearizable: true, signal });
   const show = shown(store.secrets, reveal)(key, '', value);
-  if (json) stdout(`${JSON.stringify({ key, version: version.toString(), value: show })}\n`);
-  else stdout(`${typeof show === 'string' && text ? show : JSON.stringify(show, null, 2)}\n`);
+  if (json) stdout(`${stringifyExact({ key, version: version.toString(), value: show })}\n`);
+  else stdout(`${typeof show === 'string' && text ? show : stringifyExact(show, 2)}\n`);
 };
 
 const set: Verb = async (store, [word, given], flags, io) => {
   const key = store.key(word!);
-  const raw = given === '-' ? await readAll(io.stdin) : given!;
+  const raw = given === '-' ? await unlessStopped(readAll(io.stdin), io.signal) : given!;
   const value = flags.text ? raw : parseJson(raw);
   const options = {
-    codec: flags.text ? ('text' as const) : ('json' as const),
+    codec: flags.text ? ('text' as const) : exactJson,
     signal: io.signal,
     ...noteOf(flags),
   };
@@ -74,8 +76,8 @@ const watch: Verb = async (store, [word = ''], { json, reveal }, { stdout, signa
       const value = current && show(key, '', toStored(current).value);
       stdout(
         json
-          ? `${JSON.stringify({ type, key, version, value })}\n`
-          : `${type.padEnd(6)}  ${key}  ${version}${current ? `  ${JSON.stringify(value)}` : ''}\n`,
+          ? `${stringifyExact({ type, key, version, value })}\n`
+          : `${type.padEnd(6)}  ${key}  ${version}${current ? `  ${stringifyExact(value)}` : ''}\n`,
       );
     }
   });
@@ -86,7 +88,7 @@ const watch: Verb = async (store, [word = ''], { json, reveal }, { stdout, signa
 };
 
 const history: Verb = async (store, [word], { json, text }, { stdout, signal }) => {
-  const entries = await store.config.history(store.key(word!), { signal, codec: text ? 'text' : 'json' });
+  const entries = await store.config.history(store.key(word!), { signal, codec: text ? 'text' : exactJson });
   const rows = entries.map(({ version, at = '', author = '', reason = '', deleted, value }) => ({
     version: version.toString(),
     at,
@@ -95,7 +97,7 @@ const history: Verb = async (store, [word], { json, text }, { stdout, signal }) 
     deleted,
     value,
   }));
-  if (json) stdout(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  if (json) stdout(rows.map((row) => `${stringifyExact(row)}\n`).join(''));
   else if (rows.length === 0) stdout('nothing was kept: write with --history\n');
   else {
     const cells = rows.map(({ version, at, author, reason, deleted, value }) => [
@@ -103,7 +105,7 @@ const history: Verb = async (store, [word], { json, text }, { stdout, signal }) 
       at,
       author,
       reason,
-      deleted ? '(deleted)' : (JSON.stringify(value) ?? '(not JSON)'),
+      deleted ? '(deleted)' : value === undefined ? '(not JSON)' : stringifyExact(value),
     ]);
     stdout(columns(['VERSION', 'AT', 'AUTHOR', 'REASON', 'VALUE'], cells));
   }
@@ -112,8 +114,7 @@ const history: Verb = async (store, [word], { json, text }, { stdout, signal }) 
 const rollback: Verb = async (store, [word, version], flags, io) => {
   const key = store.key(word!);
   const to = toVersion(version!);
-  const codec = flags.text ? 'text' : 'json';
-  const now = await store.config.rollback(key, to, { signal: io.signal, codec, ...noteOf(flags) });
+  const now = await store.config.rollback(key, to, { signal: io.signal, ...noteOf(flags) });
   done(io, flags, { key, version: now.toString() }, `${key} is as at ${to} again, with version ${now}\n`);
 };
 
@@ -143,7 +144,7 @@ function done({ stdout }: CliIo, { json }: ConfigFlags, result: object, text: st
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseExact(text);
   } catch {
     throw new UsageError(`a value is JSON, such as '{"max":5}' or '"text"'; --text takes it as it is`);
   }

@@ -2,6 +2,8 @@
 import { runCommandLine } from './command-line.js';
 
 const stop = new AbortController();
+// A read of the terminal would keep the process.
+stop.signal.addEventListener('abort', () => process.stdin.destroy());
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 // `im-infra services ls | head` closes our stdout before we are done: that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

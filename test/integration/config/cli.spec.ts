@@ -163,9 +163,6 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
     await room.put('/config/dev/orders/db', '{"password":"p","pool":5}');
     await room.put('/config/dev/orders/deep/motd', 'no json');
     await room.put('/config/prod/orders/db', '1');
-    await room.put('/config/dev/../../escape', '1');
-    expect(await run(['pull', dir, '--env', 'dev'])).toMatchObject({ code: 2 });
-    await room.remove('/config/dev/../../escape');
     expect((await run(['pull', dir, '--env', 'dev'])).out).toBe('2 files\n');
     expect(await readFile(join(dir, 'dev/orders/db.json'), 'utf8')).toBe(
       '{\n  "password": "p",\n  "pool": 5\n}\n',
@@ -176,13 +173,146 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
     expect((await run(['diff', dir, '--delete'])).out).toBe('nothing differs\n');
   });
 
+  it('pulls all but what is no key, says so, and lets nothing out of the folder', async () => {
+    await room.put('/config/dev/orders/db', '1');
+    await room.put('/config/dev/../../escape', '1');
+    const pulled = await run(['pull', join(dir, 'deep'), '--env', 'dev']);
+    expect(pulled).toMatchObject({ code: 1, out: '1 files\n' });
+    expect(pulled.err).toContain('"/config/dev/../../escape" is passed over: it is no key');
+    expect(await readdir(dir)).toEqual(['deep']);
+    expect((await run(['push', join(dir, 'deep'), '--delete', '--yes'])).code).toBe(0);
+    expect((await room.client.range({ key: '/config/dev/../../escape' })).kvs).toHaveLength(1);
+  });
+
+  it('changes no number on its way', async () => {
+    const text = '{"id":12345678901234567890,"rate":1.0}';
+    await room.put('/config/dev/orders/big', text);
+    await run(['pull', dir]);
+    expect(await readFile(join(dir, 'dev/orders/big.json'), 'utf8')).toBe(
+      '{\n  "id": 12345678901234567890,\n  "rate": 1.0\n}\n',
+    );
+    expect((await run(['diff', dir])).out).toBe('nothing differs\n');
+    await file('dev/orders/big.json', text.replace('890,', '891,'));
+    expect((await run(['push', dir, '--yes'])).out).toBe(
+      '~ /config/dev/orders/big\n    id: 12345678901234567890 → 12345678901234567891\n',
+    );
+    expect(await stored('dev/orders/big')).toBe(text.replace('890,', '891,'));
+    expect((await run(['get', 'dev/orders/big', '--json'])).out).toContain('"id":12345678901234567891');
+    await run(['set', 'dev/orders/big', '98765432109876543210']);
+    expect(await stored('dev/orders/big')).toBe('98765432109876543210');
+  });
+
+  it('takes texts by their bytes, and pulls into the file that is there', async () => {
+    await file('dev/orders/port.txt', '8080');
+    await file('dev/orders/rules.yaml', '# by hand\nlimits: [1]\n');
+    await run(['push', dir, '--yes']);
+    expect(await stored('dev/orders/port')).toBe('8080');
+    expect((await run(['push', dir, '--yes'])).out).toBe('nothing differs\n');
+    expect((await run(['pull', dir])).out).toBe('2 files\n');
+    expect((await readdir(join(dir, 'dev/orders'))).sort()).toEqual(['port.txt', 'rules.yaml']);
+    expect(await readFile(join(dir, 'dev/orders/rules.yaml'), 'utf8')).toContain('# by hand');
+    await room.put('/config/dev/orders/port', '9090');
+    await room.put('/config/dev/orders/rules', '{"limits":[2,12345678901234567890]}');
+    await run(['pull', dir]);
+    expect(await readFile(join(dir, 'dev/orders/port.txt'), 'utf8')).toBe('9090');
+    expect(await readFile(join(dir, 'dev/orders/rules.yaml'), 'utf8')).toContain('- 12345678901234567890');
+    expect((await run(['diff', dir])).out).toBe('nothing differs\n');
+    await room.put('/config/dev/orders/rules', 'no json');
+    await run(['pull', dir]);
+    expect((await readdir(join(dir, 'dev/orders'))).sort()).toEqual(['port.txt', 'rules.txt']);
+  });
+
+  it('says which service is too large for one transaction before it writes any', async () => {
+    await file('dev/a/one.json', '1');
+    for (let n = 0; n < 129; n++) await file(`dev/many/k${n}.json`, '1');
+    const plain = await run(['push', dir, '--yes']);
+    expect(plain).toMatchObject({ code: 1 });
+    expect(plain.err).toContain('dev/many: 129 keys are more than one transaction takes: 128 operations');
+    expect(await stored('dev/a/one')).toBeUndefined();
+    await rm(join(dir, 'dev/many/k128.json'));
+    expect((await run(['push', dir, '--yes'])).code).toBe(0);
+    // With a history they need more: each its record, and at first what was there before.
+    for (let n = 0; n < 128; n++) await file(`dev/many/k${n}.json`, '2');
+    expect((await run(['push', dir, '--yes', '--history'])).err).toContain('two or three with --history');
+    for (let n = 60; n < 128; n++) await rm(join(dir, `dev/many/k${n}.json`));
+    const borderline = await run(['push', dir, '--yes', '--history']);
+    expect(borderline.err).toContain('dev/many: 60 keys are more than one transaction takes');
+    expect(await stored('dev/many/k0')).toBe('1');
+    for (let n = 40; n < 60; n++) await rm(join(dir, `dev/many/k${n}.json`));
+    expect((await run(['push', dir, '--yes', '--history'])).code).toBe(0);
+    expect(await stored('dev/many/k0')).toBe('2');
+  });
+
+  it('deletes nothing of a service that has no file, and says so', async () => {
+    await run(['set', 'dev/other/x', '1']);
+    await file('dev/orders/db.json', '1');
+    const { code, err } = await run(['push', dir, '--delete', '--yes']);
+    expect(code).toBe(0);
+    expect(err).toContain('dev/other has no file: its keys are not deleted\n');
+    expect(await stored('dev/other/x')).toBe('1');
+  });
+
+  it('fails when it is stopped before it is done, be it at the prompt, amid services or reading', async () => {
+    for (const service of ['a', 'b', 'c']) await file(`dev/${service}/x.json`, '1');
+    const stop = new AbortController();
+    const env = { ETCD_ENDPOINTS: etcd.endpoints.join(',') };
+    const io = { ...recordedIo(env), signal: stop.signal, stdout: () => undefined, err: '' };
+    io.stderr = (text) => {
+      io.err += text;
+      if (text.startsWith('1/3')) stop.abort();
+    };
+    expect(await runCommandLine(['config', 'push', dir, '--yes'], io)).toBe(1);
+    expect(io.err).toContain('1/3 dev/a: 1 written');
+    expect(io.err).toContain('stopped before it was done');
+    expect(await stored('dev/c/x')).toBeUndefined();
+
+    const nobody = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) };
+    for (const args of [
+      ['push', dir],
+      ['set', 'dev/orders/x', '-'],
+    ]) {
+      const waiting = new AbortController();
+      const asked = run(args, { isTTY: true, stdin: nobody, signal: waiting.signal });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      waiting.abort();
+      expect(await asked).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('stopped before') as string,
+      });
+    }
+  });
+
+  it('hides the keys that --secret or IM_INFRA_SECRETS names', async () => {
+    await run(['set', 'dev/orders/vault/pin', '"canary-1"', '--history']);
+    await run(['set', 'dev/orders/open', '"visible"']);
+    await file('dev/orders/vault/pin.json', '"canary-2"');
+    const pattern = '/config/*/vault/*';
+    const all = [
+      await run(['get', 'dev/orders/vault/pin', '--secret', pattern]),
+      await run(['diff', dir, '--secret', '/config/none', '--secret', pattern]),
+      await run(['history', 'dev/orders/vault/pin', '--secret', pattern]),
+      await run(['get', 'dev/orders/vault/pin'], {
+        env: { ETCD_ENDPOINTS: etcd.endpoints.join(','), IM_INFRA_SECRETS: `/config/none, ${pattern}` },
+      }),
+    ];
+    expect(all.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    expect(all.every(({ out }) => out.includes('[secret]'))).toBe(true);
+    expect(all.map(({ out, err }) => out + err).join()).not.toContain('canary');
+    expect((await run(['get', 'dev/orders/open', '--secret', pattern])).out).toBe('"visible"\n');
+  });
+
   it('shows secrets nowhere unless it is told to', async () => {
     await run(['set', 'dev/orders/db', '{"host":"h","password":"canary-1"}', '--history']);
     await run(['set', 'dev/orders/token', '"canary-2"', '--history']);
     await file('dev/orders/db.json', '{"host":"h","password":"canary-3"}');
     await file('dev/orders/broken.json', '{"password":"canary-4"');
     const abort = new AbortController();
-    const watching = run(['watch', '', '--json'], { signal: abort.signal });
+    let watched = '';
+    const watching = runCommandLine(['config', 'watch', '', '--json'], {
+      ...recordedIo({ ETCD_ENDPOINTS: etcd.endpoints.join(',') }),
+      signal: abort.signal,
+      stdout: (text) => void (watched += text),
+    });
     const all = [
       await run(['get', 'dev/orders/db']),
       await run(['get', 'dev/orders/token', '--json']),
@@ -191,10 +321,11 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
     await rm(join(dir, 'dev/orders/broken.json'));
     all.push(await run(['diff', dir]), await run(['push', dir, '--yes', '--json', '--history']));
     all.push(await run(['history', 'dev/orders/db']), await run(['history', 'dev/orders/token', '--json']));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Both keys, whichever of the writes it began with.
+    await until(() => watched.includes('/db') && watched.includes('/token') && watched.includes('[secret]'));
     abort.abort();
-    all.push(await watching);
-    const text = all.map(({ out, err }) => out + err).join('\n');
+    expect(await watching).toBe(0);
+    const text = `${watched}\n${all.map(({ out, err }) => out + err).join('\n')}`;
     expect(text).toContain('[secret]');
     expect(text).toContain('password: "[secret]" → "[secret]"');
     expect(text).not.toContain('canary');
