@@ -1,9 +1,10 @@
-import { defineConfig } from 'im-infra';
+import { defineConfig, secret } from 'im-infra';
 import { z } from 'zod';
 
 const schema = z.object({
   greeting: z.string().min(1),
   discountPercent: z.number().min(0).max(90),
+  voucherPin: z.string().transform(secret).optional(),
 });
 
 export type Shop = z.infer<typeof schema>;

@@ -160,12 +160,12 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
   });
 
   it('pulls what it would push', async () => {
-    await room.put('/config/dev/orders/db', '{"password":"p","pool":5}');
+    await room.put('/config/dev/orders/db', '{"password":"hush-canary-0","pool":5}');
     await room.put('/config/dev/orders/deep/motd', 'no json');
     await room.put('/config/prod/orders/db', '1');
     expect((await run(['pull', dir, '--env', 'dev'])).out).toBe('2 files\n');
     expect(await readFile(join(dir, 'dev/orders/db.json'), 'utf8')).toBe(
-      '{\n  "password": "p",\n  "pool": 5\n}\n',
+      '{\n  "password": "hush-canary-0",\n  "pool": 5\n}\n',
     );
     expect(await readFile(join(dir, 'dev/orders/deep/motd.txt'), 'utf8')).toBe('no json');
     expect((await stat(join(dir, 'dev/orders/db.json'))).mode & 0o777).toBe(0o600);
@@ -283,9 +283,9 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
   });
 
   it('hides the keys that --secret or IM_INFRA_SECRETS names', async () => {
-    await run(['set', 'dev/orders/vault/pin', '"canary-1"', '--history']);
+    await run(['set', 'dev/orders/vault/pin', '"hush-canary-1"', '--history']);
     await run(['set', 'dev/orders/open', '"visible"']);
-    await file('dev/orders/vault/pin.json', '"canary-2"');
+    await file('dev/orders/vault/pin.json', '"hush-canary-2"');
     const pattern = '/config/*/vault/*';
     const all = [
       await run(['get', 'dev/orders/vault/pin', '--secret', pattern]),
@@ -297,15 +297,15 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
     ];
     expect(all.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
     expect(all.every(({ out }) => out.includes('[secret]'))).toBe(true);
-    expect(all.map(({ out, err }) => out + err).join()).not.toContain('canary');
+    expect(all.map(({ out, err }) => out + err).join()).not.toContain('hush-canary');
     expect((await run(['get', 'dev/orders/open', '--secret', pattern])).out).toBe('"visible"\n');
   });
 
   it('shows secrets nowhere unless it is told to', async () => {
-    await run(['set', 'dev/orders/db', '{"host":"h","password":"canary-1"}', '--history']);
-    await run(['set', 'dev/orders/token', '"canary-2"', '--history']);
-    await file('dev/orders/db.json', '{"host":"h","password":"canary-3"}');
-    await file('dev/orders/broken.json', '{"password":"canary-4"');
+    await run(['set', 'dev/orders/db', '{"host":"h","password":"hush-canary-1"}', '--history']);
+    await run(['set', 'dev/orders/token', '"hush-canary-2"', '--history']);
+    await file('dev/orders/db.json', '{"host":"h","password":"hush-canary-3"}');
+    await file('dev/orders/broken.json', '{"password":"hush-canary-4"');
     const abort = new AbortController();
     let watched = '';
     const watching = runCommandLine(['config', 'watch', '', '--json'], {
@@ -328,8 +328,8 @@ describe.each(await etcdKinds())('im-infra config on %s etcd', (kind) => {
     const text = `${watched}\n${all.map(({ out, err }) => out + err).join('\n')}`;
     expect(text).toContain('[secret]');
     expect(text).toContain('password: "[secret]" → "[secret]"');
-    expect(text).not.toContain('canary');
-    expect((await run(['get', 'dev/orders/db', '--reveal'])).out).toContain('canary-3');
+    expect(text).not.toContain('hush-canary');
+    expect((await run(['get', 'dev/orders/db', '--reveal'])).out).toContain('hush-canary-3');
   });
 
   it('keeps a history and rolls back', async () => {

@@ -118,16 +118,16 @@ describe('a cold start without etcd', () => {
     const schema = z.object({ user: z.string(), pass: z.string().transform(secret) });
     const login = defineConfig('login', { schema });
     const first = open({ secrets: ['*/vault/*'] });
-    await first.config.set('login', { user: 'u', pass: 'canary-1' });
-    await first.config.set('vault/x', 'canary-2');
-    await first.config.set('plain', { nested: { apiToken: 'canary-3' } });
+    await first.config.set('login', { user: 'u', pass: 'hush-canary-1' });
+    await first.config.set('vault/x', 'hush-canary-2');
+    await first.config.set('plain', { nested: { apiToken: 'hush-canary-3' } });
     await first.config.set('open', 'visible');
     await first.config.live(login);
     for (const key of ['vault/x', 'plain', 'open']) await first.config.get(key);
     await first.close();
     const onDisk = await bytes();
     expect(onDisk).toContain('visible');
-    expect(onDisk).not.toContain('canary');
+    expect(onDisk).not.toContain('hush-canary');
     etcd.faults.network.refuse();
     const second = open();
     await expect(second.config.live(login)).rejects.toBeInstanceOf(CoordUnavailableError);
@@ -138,13 +138,13 @@ describe('a cold start without etcd', () => {
     const options = { snapshotKey: 'a key of enough length' };
     const schema = z.object({ pass: z.string().transform(secret) });
     const first = open(options);
-    await first.config.set('login', { pass: 'canary' });
+    await first.config.set('login', { pass: 'hush-canary' });
     await first.config.live('login', { schema });
     await first.close();
-    expect(await bytes()).not.toContain('canary');
+    expect(await bytes()).not.toContain('hush-canary');
     etcd.faults.network.refuse();
     const live = await open(options).config.live('login', { schema });
-    expect(live.value.pass.reveal()).toBe('canary');
+    expect(live.value.pass.reveal()).toBe('hush-canary');
   });
 
   it('keeps the last good value of a key whose newest is refused', async () => {

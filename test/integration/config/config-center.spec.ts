@@ -68,21 +68,21 @@ describe.each(await etcdKinds())('ConfigCenter on %s etcd', (kind) => {
     });
 
     it('refuses what does not satisfy the schema, and names paths without values', async () => {
-      await room.config.set('db', { pool: 'canary' });
+      await room.config.set('db', { pool: 'hush-canary' });
       const schema = z.object({ pool: z.number() });
       const error = await room.config.get('db', { schema }).catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(ConfigInvalidError);
       expect((error as ConfigInvalidError).issues.map(({ path }) => path)).toEqual(['pool']);
       expect((error as ConfigInvalidError).message).toContain(own('db'));
-      expect((error as ConfigInvalidError).message).not.toContain('canary');
+      expect((error as ConfigInvalidError).message).not.toContain('hush-canary');
     });
 
     it('refuses bytes that are not JSON without repeating them', async () => {
-      await room.put(own('db'), 'canary{');
+      await room.put(own('db'), 'hush-canary{');
       const error = (await room.config.get('db').catch((reason: unknown) => reason)) as Error;
       expect(error).toBeInstanceOf(ConfigInvalidError);
       expect(error.message).toContain('is not JSON');
-      expect(error.message).not.toContain('canary');
+      expect(error.message).not.toContain('hush-canary');
     });
 
     it('deletes, and says whether there was something', async () => {
@@ -240,13 +240,13 @@ describe.each(await etcdKinds())('ConfigCenter on %s etcd', (kind) => {
         .watch('n', { schema: z.object({ pool: z.number() }) })
         .subscribe((value) => seen.push(value));
       await room.config.set('n', { pool: 1 });
-      await room.config.set('n', { pool: 'canary' });
-      await room.put(own('n'), 'canary');
+      await room.config.set('n', { pool: 'hush-canary' });
+      await room.put(own('n'), 'hush-canary');
       await room.config.set('n', { pool: 2 });
       await until(() => seen.length === 3);
       expect(seen).toEqual([undefined, { pool: 1 }, { pool: 2 }]);
       expect(room.lines.filter(({ message }) => message.startsWith('configuration refused'))).toHaveLength(2);
-      expect(JSON.stringify(room.lines)).not.toContain('canary');
+      expect(JSON.stringify(room.lines)).not.toContain('hush-canary');
     });
 
     it('emits one map for each revision, by whole segments', async () => {

@@ -53,9 +53,9 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
       const live = await room.config.live('db', { schema: Pool });
       const rejected: unknown[] = [];
       live.rejected$.subscribe((rejection) => rejected.push(rejection));
-      const bad = await room.put(own(), JSON.stringify({ ...good, pool: { min: 'canary', max: 5 } }));
+      const bad = await room.put(own(), JSON.stringify({ ...good, pool: { min: 'hush-canary', max: 5 } }));
       await until(() => rejected.length === 1);
-      const issues = [{ path: 'pool.min', message: expect.not.stringContaining('canary') as string }];
+      const issues = [{ path: 'pool.min', message: expect.not.stringContaining('hush-canary') as string }];
       expect(rejected).toEqual([{ key: own(), revision: bad, issues }]);
       expect(live.value).toEqual(good);
       expect(room.config.status).toMatchObject({ state: 'live', degraded: true, rejected: [own()] });
@@ -67,7 +67,7 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
       await room.put(own(), JSON.stringify({ ...good, url: 'db2' }));
       await until(() => live.value.url === 'db2');
       expect(room.config.status).toMatchObject({ degraded: false, rejected: [] });
-      expect(JSON.stringify(room.lines)).not.toContain('canary');
+      expect(JSON.stringify(room.lines)).not.toContain('hush-canary');
     });
 
     it('starts with the default when the key is missing or bad, and fails without one, naming key and issues', async () => {
@@ -183,12 +183,12 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
       const live = await room.config.live('db', { schema });
       const rejected: string[] = [];
       live.rejected$.subscribe(({ issues }) => rejected.push(...issues.map(({ path }) => path)));
-      await room.put(own(), JSON.stringify({ max: 'canary' }));
+      await room.put(own(), JSON.stringify({ max: 'hush-canary' }));
       await until(() => rejected.length === 1);
       expect(rejected).toEqual(['max']);
       await room.put(own(), JSON.stringify({ max: 2 }));
       await until(() => live.value.max === 2);
-      expect(JSON.stringify(room.lines)).not.toContain('canary');
+      expect(JSON.stringify(room.lines)).not.toContain('hush-canary');
     });
 
     it('finishes judging one value before the next where the schema takes its time, and ends with the newest', async () => {
@@ -228,7 +228,7 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
         schema: z.number(),
         onBeforeApply: async (previous, next) => {
           asked.push([previous, next]);
-          if (next === 3) throw new Error('canary');
+          if (next === 3) throw new Error('hush-canary');
           return Promise.resolve(next !== 2);
         },
       });
@@ -254,29 +254,29 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
   describe('secrets', () => {
     it('are values to reveal, and show in no print, log, explanation or event', async () => {
       const schema = z.object({ user: z.string(), pass: z.string().transform(secret) });
-      await room.config.set('db', { user: 'u', pass: 'canary1' });
+      await room.config.set('db', { user: 'u', pass: 'hush-canary1' });
       const live = await room.config.live('db', { schema });
-      expect(live.value.pass.reveal()).toBe('canary1');
+      expect(live.value.pass.reveal()).toBe('hush-canary1');
       const printed = [inspect(live), inspect(live.value), JSON.stringify(live), String(live.value.pass)];
       printed.push(inspect(live.explain('pass')), inspect(live.explain('')));
       const changes: unknown[] = [];
       live.changes$.subscribe((value) => changes.push(value));
-      await room.put(own(), JSON.stringify({ user: 'u', pass: 'canary2' }));
-      await until(() => live.value.pass.reveal() === 'canary2');
+      await room.put(own(), JSON.stringify({ user: 'u', pass: 'hush-canary2' }));
+      await until(() => live.value.pass.reveal() === 'hush-canary2');
       expect(changes).toHaveLength(2);
-      await room.put(own(), JSON.stringify({ user: 7, pass: 'canary3' }));
+      await room.put(own(), JSON.stringify({ user: 7, pass: 'hush-canary3' }));
       await until(() => live.rejected !== undefined);
       printed.push(inspect(live.rejected), JSON.stringify(room.lines), inspect(changes, { depth: 9 }));
-      expect(printed.join('\n')).not.toContain('canary');
+      expect(printed.join('\n')).not.toContain('hush-canary');
       expect(printed.join('\n')).toContain('[secret]');
     });
 
     it('are written back revealed when a value is changed and set', async () => {
       const schema = z.object({ n: z.number(), pass: z.string().transform(secret) });
-      await room.config.set('db', { n: 1, pass: 'p' });
+      await room.config.set('db', { n: 1, pass: 'hush-canary' });
       const live = await room.config.live('db', { schema });
       await room.config.set('db', { ...live.value, n: 2 });
-      expect(await room.config.get('db')).toEqual({ n: 2, pass: 'p' });
+      expect(await room.config.get('db')).toEqual({ n: 2, pass: 'hush-canary' });
     });
 
     it('are left out of events by key pattern and by telling names', async () => {
@@ -284,16 +284,16 @@ describe.each(await etcdKinds())('LiveConfig on %s etcd', (kind) => {
       room = new ConfigRoom(etcd.endpoints, { env: `t${turn}`, config: { secrets: ['*/vault/*'] } });
       const seen: unknown[] = [];
       room.config.events('').subscribe((event) => seen.push(event));
-      await room.config.set('vault/x', 'canary');
-      await room.config.set('db', { host: 'h', password: 'canary', tls: { privateKey: 'canary' } });
+      await room.config.set('vault/x', 'hush-canary');
+      await room.config.set('db', { host: 'h', password: 'hush-canary', tls: { privateKey: 'hush-canary' } });
       await until(() => seen.length === 2);
       expect(
         JSON.stringify(seen, (_, value: unknown) => (typeof value === 'bigint' ? 0 : value)),
-      ).not.toContain('canary');
+      ).not.toContain('hush-canary');
       expect(seen[1]).toMatchObject({
         value: { host: 'h', password: '[secret]', tls: { privateKey: '[secret]' } },
       });
-      expect(await room.config.get('vault/x')).toBe('canary');
+      expect(await room.config.get('vault/x')).toBe('hush-canary');
     });
   });
 });

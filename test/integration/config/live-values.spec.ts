@@ -164,13 +164,13 @@ describe('what a live value shows', () => {
 
   it('may be set again with its schema, secrets and all', async () => {
     const schema = z.object({ n: z.number(), pass: z.string().transform(secret) });
-    await room.config.set('db', { n: 1, pass: 'canary' });
+    await room.config.set('db', { n: 1, pass: 'hush-canary' });
     const live = await room.config.live('db', { schema });
     await room.config.set<unknown>('db', { ...live.value, n: 2 }, { schema });
     await until(() => live.value.n === 2);
-    expect(live.value.pass.reveal()).toBe('canary');
+    expect(live.value.pass.reveal()).toBe('hush-canary');
     await expect(
-      room.config.set<unknown>('db', { n: 'x', pass: secret('canary') }, { schema }),
+      room.config.set<unknown>('db', { n: 'x', pass: secret('hush-canary') }, { schema }),
     ).rejects.toThrow('n: ');
   });
 

@@ -75,25 +75,25 @@ describe.each(await etcdKinds())('ImInfraModule with configuration on %s etcd', 
       vi.spyOn(stream, 'write').mockImplementation((text) => printed.push(String(text)) > 0),
     );
     try {
-      await other.config.set('login', { user: 'u', pass: 'canary-1' });
+      await other.config.set('login', { user: 'u', pass: 'hush-canary-1' });
       const app = await (await build()).init();
       app.useLogger(app.get(ClogService));
       const session = app.get(Session);
       const clog = app.get(ClogService);
-      expect(session.login.value.pass.reveal()).toBe('canary-1');
+      expect(session.login.value.pass.reveal()).toBe('hush-canary-1');
       clog.info('login', { login: session.login, value: session.login.value });
       app
         .get(CoordService)
         .config.events('')
         .subscribe((event) => clog.info('event', { event: inspect(event) }));
-      await other.config.set('login', { user: 'u', pass: 'canary-2' });
+      await other.config.set('login', { user: 'u', pass: 'hush-canary-2' });
       await until(() => session.passwords.length === 1);
-      expect(session.passwords).toEqual(['canary-2']);
-      await other.config.set('login', { user: 5, pass: 'canary-3' });
+      expect(session.passwords).toEqual(['hush-canary-2']);
+      await other.config.set('login', { user: 5, pass: 'hush-canary-3' });
       await until(() => session.login.rejected !== undefined);
-      await other.put(`/config/m${turn}/orders/login`, '{"pass":"canary-4');
+      await other.put(`/config/m${turn}/orders/login`, '{"pass":"hush-canary-4');
       await until(() => session.login.rejected?.issues[0]?.message === 'is not JSON');
-      expect(session.login.value.pass.reveal()).toBe('canary-2');
+      expect(session.login.value.pass.reveal()).toBe('hush-canary-2');
       await app.close();
       // A start with the broken value fails, and says which key; not what is in it.
       const failed = (await build().then(
@@ -115,6 +115,6 @@ describe.each(await etcdKinds())('ImInfraModule with configuration on %s etcd', 
     const all = printed.join('\n');
     expect(all).toContain('configuration refused');
     expect(all).toContain('[secret]');
-    expect(all).not.toContain('canary');
+    expect(all).not.toContain('hush-canary');
   });
 });

@@ -52,23 +52,23 @@ describe('a secret by its schema', () => {
     ['live', () => room.config.live('login', { schema })],
     ['get', () => room.config.get('login', { schema })],
     ['getWithVersion', () => room.config.getWithVersion('login', { schema })],
-    ['set', () => room.config.set<unknown>('login', { n: 2, pin: 'canary-2' }, { schema })],
+    ['set', () => room.config.set<unknown>('login', { n: 2, pin: 'hush-canary-2' }, { schema })],
     ['watch', async () => room.config.watch('login', { schema }).subscribe()],
     ['watchPrefix', async () => room.config.watchPrefix('', { schema }).subscribe()],
   ])('is learned by %s: no event and no snapshot shows it', async (_, learn) => {
-    await room.config.set('login', { n: 1, pin: 'canary-1' });
+    await room.config.set('login', { n: 1, pin: 'hush-canary-1' });
     await room.config.set('open', { n: 1 });
     await room.config.get('open');
     await learn();
     const events: unknown[] = [];
     room.config.events('login').subscribe((event) => events.push(event));
-    await room.put(own('login'), JSON.stringify({ n: 3, pin: 'canary-3' }));
+    await room.put(own('login'), JSON.stringify({ n: 3, pin: 'hush-canary-3' }));
     await until(() => events.length === 1);
     expect(events).toMatchObject([{ value: { n: 3, pin: '[secret]' } }]);
     await room.close();
     const text = await onDisk();
     expect(text).toContain('{"n":1}');
-    expect(text).not.toContain('canary');
+    expect(text).not.toContain('hush-canary');
   });
 
   it('is not shown by an event of a bad value that is the first to have it', async () => {
@@ -76,7 +76,7 @@ describe('a secret by its schema', () => {
     const live = await room.config.live('login', { schema });
     const events: unknown[] = [];
     room.config.events('login').subscribe((event) => events.push(event));
-    await room.put(own('login'), JSON.stringify({ n: 'x', pin: 'canary' }));
+    await room.put(own('login'), JSON.stringify({ n: 'x', pin: 'hush-canary' }));
     await until(() => events.length === 1);
     expect(live.rejected).toBeDefined();
     expect(events).toMatchObject([{ type: 'PUT', value: '[secret]' }]);
@@ -93,35 +93,35 @@ describe('a secret by its schema', () => {
     await room.config.live('login', { schema: fromClass(Login) });
     const events: unknown[] = [];
     room.config.events('login').subscribe((event) => events.push(event));
-    await room.put(own('login'), JSON.stringify({ n: 1, pin: 'canary' }));
+    await room.put(own('login'), JSON.stringify({ n: 1, pin: 'hush-canary' }));
     await until(() => events.length === 1);
     expect(events).toMatchObject([{ value: '[secret]' }]);
   });
 
   it('by the key is one too in a definition and in all of its layers', async () => {
     await room.close();
-    open({ secrets: ['/config/*/global/vault'], env: { CODE: 'canary-env' } });
-    await room.config.set(`/config/t${turn}/global/vault`, { code: 'canary' });
+    open({ secrets: ['/config/*/global/vault'], env: { CODE: 'hush-canary-env' } });
+    await room.config.set(`/config/t${turn}/global/vault`, { code: 'hush-canary' });
     await room.config.set('vault', { n: 1 });
     const Vault = z.object({ code: z.string(), n: z.number() });
     const plain = await room.config.live(defineConfig('vault', { schema: Vault }));
     const mapped = await room.config.live(defineConfig('vault', { schema: Vault, env: { code: 'CODE' } }));
-    expect(mapped.value.code).toBe('canary-env');
+    expect(mapped.value.code).toBe('hush-canary-env');
     const shown = [inspect(plain), JSON.stringify(plain), inspect(plain.explain('code'))];
     shown.push(inspect(mapped.explain('code')), inspect(mapped.explain('')));
-    expect(shown.join('\n')).not.toContain('canary');
+    expect(shown.join('\n')).not.toContain('hush-canary');
   });
 
   it('is in no error of a rollback, which writes back what it finds', async () => {
     await room.close();
     open({ history: true });
-    const version = await room.config.set('motd', 'canary', { codec: 'text' });
+    const version = await room.config.set('motd', 'hush-canary', { codec: 'text' });
     await room.config.set('motd', 'other', { codec: 'text' });
     await room.config.live('motd', { schema: z.string(), default: 'none' });
     const error = (await room.config.rollback('motd', version).catch((reason: unknown) => reason)) as Error;
     expect(error.message).toContain('is not JSON');
-    expect(error.message).not.toContain('canary');
+    expect(error.message).not.toContain('hush-canary');
     await room.config.rollback('motd', version, { validate: false });
-    expect(await room.config.get('motd', { codec: 'text' })).toBe('canary');
+    expect(await room.config.get('motd', { codec: 'text' })).toBe('hush-canary');
   });
 });

@@ -240,12 +240,15 @@ describe('ClogService.create', () => {
 describe('redact', () => {
   it('hides values in fields and in with()', () => {
     const { clog, output } = memoryClog({ redact: ['password', 'user.card', '*.secret'] });
-    clog.with({ password: 'p' }).info('x', { user: { card: 'c', id: 1 }, deep: { secret: 's' } });
+    clog
+      .with({ password: 'hush-canary-1' })
+      .info('x', { user: { card: 'hush-canary-2', id: 1 }, deep: { secret: 'hush-canary-3' } });
     expect(output.last).toMatchObject({
       password: '[Redacted]',
       user: { card: '[Redacted]', id: 1 },
       deep: { secret: '[Redacted]' },
     });
+    expect(JSON.stringify(output.last)).not.toContain('hush-canary');
   });
 });
 

@@ -18,7 +18,7 @@ describe('the layer of environment variables', () => {
 
   it('takes text as text where it is told to, and refuses broken JSON without showing it', () => {
     expect(readEnv({ pass: { variable: 'P', as: 'text' } }, { P: '0815' })).toEqual({ pass: '0815' });
-    const broken = (): unknown => readEnv({ list: { variable: 'L', as: 'json' } }, { L: 'canary' });
+    const broken = (): unknown => readEnv({ list: { variable: 'L', as: 'json' } }, { L: 'hush-canary' });
     expect(broken).toThrow(/environment variable L takes JSON$/);
   });
 

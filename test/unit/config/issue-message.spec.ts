@@ -6,10 +6,10 @@ import { type ConfigSchema, validate } from '../../../lib/coord/config/config-sc
 import { withoutValues } from '../../../lib/coord/config/issue-message.js';
 
 const input = {
-  port: 'canary-port',
-  mode: 'canary-mode',
-  url: 'canary-url',
-  nested: { list: ['canary-item'], pin: 4711 },
+  port: 'hush-canary-port',
+  mode: 'hush-canary-mode',
+  url: 'hush-canary-url',
+  nested: { list: ['hush-canary-item'], pin: 4711 },
 };
 
 const schemas: readonly (readonly [string, ConfigSchema<unknown>])[] = [
@@ -54,7 +54,7 @@ const schemas: readonly (readonly [string, ConfigSchema<unknown>])[] = [
         version: 1,
         vendor: 'spec',
         validate: () => {
-          throw new Error('cannot read canary-item and 4711');
+          throw new Error('cannot read hush-canary-item and 4711');
         },
       },
     },
@@ -65,7 +65,7 @@ describe('the issues of a refused value', () => {
   it.each(schemas)('hold no part of it, whatever %s says', async (_, schema) => {
     const { issues } = await validate(schema, input);
     expect(issues!.length).toBeGreaterThan(0);
-    expect(JSON.stringify(issues)).not.toMatch(/canary|4711/);
+    expect(JSON.stringify(issues)).not.toMatch(/hush-canary|4711/);
   });
 
   it('still say what was expected', async () => {

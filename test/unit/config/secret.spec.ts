@@ -9,7 +9,7 @@ import { isSecret, secret, type Secret } from '../../../lib/coord/config/secret.
 import { hasTelling, SecretPolicy } from '../../../lib/coord/config/secret-policy.js';
 
 describe('a secret', () => {
-  const hidden = secret('canary');
+  const hidden = secret('hush-canary');
 
   it('shows itself in no way but reveal()', () => {
     const shown = [
@@ -19,8 +19,8 @@ describe('a secret', () => {
       inspect({ deep: { er: { still: hidden } } }, { depth: 9, showHidden: true }),
       Object.keys(hidden).join(),
     ];
-    expect(shown.join('\n')).not.toContain('canary');
-    expect(hidden.reveal()).toBe('canary');
+    expect(shown.join('\n')).not.toContain('hush-canary');
+    expect(hidden.reveal()).toBe('hush-canary');
   });
 
   it.each([
@@ -36,15 +36,15 @@ describe('a secret', () => {
     ],
     ['arktype', type({ pass: type('string').pipe((text) => secret(text)) })],
   ])('is what a field of a %s schema becomes', async (_, schema) => {
-    const result = await validate(schema, { pass: 'canary' });
+    const result = await validate(schema, { pass: 'hush-canary' });
     const { pass } = (result as { value: { pass: Secret } }).value;
     expect(isSecret(pass)).toBe(true);
-    expect(pass.reveal()).toBe('canary');
+    expect(pass.reveal()).toBe('hush-canary');
   });
 
   it('is the whole value where secret() stands around the schema', async () => {
-    const result = await validate(secret(z.string()), 'canary');
-    expect((result as { value: Secret }).value.reveal()).toBe('canary');
+    const result = await validate(secret(z.string()), 'hush-canary');
+    expect((result as { value: Secret }).value.reveal()).toBe('hush-canary');
     expect((await validate(secret(z.string()), 1)).issues).toHaveLength(1);
     const async = secret(z.string().refine(async () => Promise.resolve(true)));
     expect(isSecret(((await validate(async, 'x')) as { value: unknown }).value)).toBe(true);

@@ -69,9 +69,9 @@ describe('a snapshot on disk', () => {
   });
 
   it('shows nothing of its text when it is encrypted, and needs the same key', async () => {
-    await writeSnapshot(path, 'canary', key);
-    expect((await readFile(path)).toString('latin1')).not.toContain('canary');
-    expect(await readSnapshot(path, key)).toBe('canary');
+    await writeSnapshot(path, 'hush-canary', key);
+    expect((await readFile(path)).toString('latin1')).not.toContain('hush-canary');
+    expect(await readSnapshot(path, key)).toBe('hush-canary');
     await expect(readSnapshot(path)).rejects.toThrow('no key');
     await expect(readSnapshot(path, Buffer.from('another key altogether'))).rejects.toThrow('another key');
   });

@@ -8,7 +8,7 @@ describe('a veto', () => {
     expect(await askVeto(() => undefined, 1, 2)).toBeUndefined();
     expect(await askVeto(() => true, 1, 2)).toBeUndefined();
     expect(await askVeto(() => false, 1, 2)).toBe('refused by onBeforeApply');
-    expect(await askVeto(() => Promise.reject(new TypeError('canary')), 1, 2)).toBe(
+    expect(await askVeto(() => Promise.reject(new TypeError('hush-canary')), 1, 2)).toBe(
       'onBeforeApply threw TypeError',
     );
   });
