@@ -159,8 +159,10 @@ export class CoordService implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.drain();
     this.#servers.close();
+    // Before the rooms' time begins: what still runs under a lock has a moment to end.
+    await holdProcess(this.lock.end());
     const rooms = [this.election, this.lock, ...this.#allocators.values(), this.registry, this.config];
-    // What a room could not give back in time goes with its lease, which the client revokes.
+    // What a room could not give back in time goes with its lease, which the client revokes, unless it has to rest.
     await waitAtMost(CLOSE_LIMIT, Promise.all(rooms.map((room) => this.#closeRoom(room))));
     await holdProcess(this.#client.close({ timeout: CLOSE_LIMIT }));
   }

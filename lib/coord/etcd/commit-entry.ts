@@ -14,6 +14,11 @@ export interface CommitOptions extends WriteOptions {
    * that does not touch the same keys. @default false: in the order of the calls
    */
   readonly unordered?: boolean;
+  /**
+   * The signal ends the write only until it is sent; then its outcome is waited for, within `timeout`: for a caller who
+   * has to clear away what it wrote. @default false
+   */
+  readonly abortUnsentOnly?: boolean;
 }
 
 interface Caller {
@@ -41,7 +46,7 @@ export class CommitEntry {
 
   constructor(
     readonly txn: Txn,
-    { signal, session, idempotent = false, unordered = false }: CommitOptions,
+    { signal, session, idempotent = false, unordered = false, abortUnsentOnly = false }: CommitOptions,
     { clock, timeout, ...caller }: Caller & { readonly clock: Clock; readonly timeout: number },
   ) {
     this.idempotent = idempotent;
@@ -49,7 +54,9 @@ export class CommitEntry {
     this.end = clock.now() + timeout;
     this.#session = session;
     this.#caller = caller;
-    this.#stopListening = onAbort(signal, () => this.reject(signal!.reason));
+    this.#stopListening = onAbort(signal, () => {
+      if (!this.#sent || !abortUnsentOnly) this.reject(signal!.reason);
+    });
     this.#cancelTimer = clock.after(timeout, () => this.reject(this.#timeoutError(timeout)), { hold: true });
   }
 

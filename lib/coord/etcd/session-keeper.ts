@@ -82,7 +82,7 @@ export class SessionKeeper {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Revokes the lease, and with it all that hangs on it; waits for etcd at most `timeout` ms. Idempotent. */
+  /** Revokes the lease, unless somebody retains it, and with it all that hangs on it; waits for etcd at most `timeout` ms. Idempotent. */
   async close(timeout: number): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new ClosedError('the session keeper was closed'));
@@ -92,6 +92,7 @@ export class SessionKeeper {
     this.#current = undefined;
     if (!session) return;
     session.lose('it was closed');
+    if (session.isRetained) return;
     const generation = this.#deps.connection.live;
     if (generation) await revokeLease(generation, session.leaseId, timeout);
   }

@@ -20,6 +20,7 @@ export class Session {
   readonly #clock: Clock;
   readonly #abort = new AbortController();
   #cancelTimer: () => void = () => undefined;
+  #retained = 0;
 
   /** @param sent when the grant was asked for; @param ttl what was granted, in ms */
   constructor(leaseId: bigint, sent: Instant, ttl: number, clock: Clock) {
@@ -58,6 +59,23 @@ export class Session {
     if (!this.isAlive()) return;
     this.#deadline.extend(sent, ttl);
     this.#watchDeadline();
+  }
+
+  /**
+   * Something on the lease must not be free at once when this process ends: a close leaves the lease to its TTL instead of
+   * revoking it. Returns what takes that back, once.
+   */
+  retain(): () => void {
+    this.#retained++;
+    let retains = true;
+    return () => {
+      if (retains) this.#retained--;
+      retains = false;
+    };
+  }
+
+  get isRetained(): boolean {
+    return this.#retained > 0;
   }
 
   /** Ends the session. Idempotent. */

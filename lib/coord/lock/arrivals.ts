@@ -1,25 +1,33 @@
+import { ClosedError } from '../../errors/closed.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
 import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
 import { SessionLostError } from '../../errors/session-lost.error.js';
 import type { Clock } from '../etcd/clock.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
-import type { OpResult, Txn } from '../etcd/kv.js';
+import type { Txn } from '../etcd/kv.js';
 import type { Session } from '../etcd/session.js';
-import { type Deadline, TimeIsUp } from './deadline.js';
+import { CallerAborted, CallerLeft } from './caller-left.js';
+import type { Deadline } from './deadline.js';
 import type { Departures } from './departures.js';
 import { Place } from './place.js';
 import type { QueueLayout } from './queue-layout.js';
 import type { QueueRequest } from './queue-request.js';
-import { closedError, timeoutError, unavailableError } from './queue.messages.js';
-import { resolveTxn, tryTxn, isAdmitted } from './queue-txn.js';
+import { closedError, leftError, unavailableError } from './queue.messages.js';
+import { tryTxn } from './queue-txn.js';
 import { SessionPlaces } from './session-places.js';
+import { settle } from './settle.js';
 
-/** An attempt that is not answered within this, in ms, is settled by reading: see {@link resolveTxn}. */
+/** An attempt that is not answered within this, in ms, is settled by reading: see {@link settle}. */
 const ATTEMPT = 2_000;
+/** The longest that an attempt and its settlement take, in ms. */
+const LONGEST = 3 * ATTEMPT;
 
 /** Makes the transaction that takes a place. */
-type BuildTxn = (place: Place, withdrawn: string) => Txn;
+type BuildTxn = (place: Place) => Txn;
+
+/** `void`: etcd neither gave the place nor said no; another attempt may get one. */
+type Outcome = 'taken' | 'refused' | 'void';
 
 export interface ArrivalsDeps {
   readonly client: EtcdClient;
@@ -31,8 +39,9 @@ export interface ArrivalsDeps {
 /**
  * Takes places in queues, each on the shared session of its TTL, in a slot of its own.
  *
- * An attempt is sent once. If its answer is lost, it is settled by a second transaction that either finds the place or
- * makes sure that it can never be taken: nothing is guessed, and nothing is left behind.
+ * An attempt is sent once, and its outcome is always learnt, whether or not the caller waits for it: a place that nobody
+ * wants any more is left. If the answer is lost, a second transaction finds the place, or makes sure that it can never
+ * be taken: nothing is guessed, and nothing is left behind.
  */
 export class Arrivals {
   readonly #deps: ArrivalsDeps;
@@ -53,32 +62,32 @@ export class Arrivals {
   async enqueue(request: QueueRequest, deadline: Deadline, build: BuildTxn): Promise<Place | null> {
     const { client, clock, departures } = this.#deps;
     for (;;) {
-      const places = await this.#session(request.ttl, deadline);
-      const { session } = places;
-      const slots = request.queues.map((queue) => places.takeSlot(queue));
-      const place = new Place(request, session, slots, places.nextAttempt());
-      places.all.add(place);
-      this.#places.add(place);
-      const sent = clock.now();
+      const begun = clock.now();
+      let place: Place | undefined;
       try {
-        const result = await this.#attempt(place, deadline, build);
-        if (result) {
-          place.revision = result.revision;
-          if (isAdmitted(place, result.heads)) place.admit();
+        deadline.check();
+        const made = (place = this.#place(request, await this.#session(request.ttl, deadline)));
+        const outcome = await deadline.wait(LONGEST, (left) => {
+          const taking = this.#take(made, build, left);
+          made.taking = taking;
+          return taking;
+        });
+        if (outcome === 'taken') {
           if (!this.#closed) return place;
           await departures.leave(place);
           throw closedError();
         }
-        this.gone(place);
-        if (build === tryTxn) return null;
+        if (outcome === 'refused' && build === tryTxn) return null;
       } catch (error) {
+        if (error instanceof CallerLeft) {
+          if (place) departures.abandon(place);
+          throw leftError(error, request, deadline, client);
+        }
         if (error instanceof SessionLostError) continue;
-        const early = clock.now() - sent < ATTEMPT / 2;
-        if (error instanceof CoordUnavailableError && deadline.remaining() > 0 && !early) continue;
-        if (error instanceof TimeIsUp && client.status === 'ready') throw timeoutError(request, deadline);
-        throw error instanceof TimeIsUp || error instanceof OutcomeUnknownError
-          ? unavailableError(request, deadline, error)
-          : error;
+        const early = clock.now() - begun < ATTEMPT / 2;
+        const away = error instanceof CoordUnavailableError || error instanceof OutcomeUnknownError;
+        if (away && deadline.remaining() > 0 && !early) continue;
+        throw error instanceof OutcomeUnknownError ? unavailableError(request, deadline, error) : error;
       }
     }
   }
@@ -88,7 +97,7 @@ export class Arrivals {
     if (!this.#places.delete(place)) return false;
     const places = this.#sessions.get(place.session)!;
     places.all.delete(place);
-    if (!place.withdrawn) {
+    if (!place.slotsSpent) {
       place.request.queues.forEach((queue, index) => places.freeSlot(queue, place.slots[index]!));
     }
     return true;
@@ -99,51 +108,67 @@ export class Arrivals {
     this.#closed = true;
   }
 
-  /** One attempt; `undefined` if it took no place. Whatever it rejects with, the place is taken care of. */
-  async #attempt(
-    place: Place,
-    deadline: Deadline,
-    build: BuildTxn,
-  ): Promise<{ revision: bigint; heads: readonly OpResult[] } | undefined> {
-    const { client, departures, layout } = this.#deps;
-    const { session, keys } = place;
-    const withdrawn = layout.withdrawn(session.leaseId, place.attempt);
+  #place(request: QueueRequest, places: SessionPlaces): Place {
+    const slots = request.queues.map((queue) => places.takeSlot(queue));
+    const place = new Place(request, places.session, slots, places.epoch);
+    places.all.add(place);
+    this.#places.add(place);
+    return place;
+  }
+
+  /** One attempt, to its very end. Unless it is `taken`, the place is taken care of, also when it rejects. */
+  async #take(place: Place, build: BuildTxn, left: AbortSignal | undefined): Promise<Outcome> {
+    const { client, departures } = this.#deps;
+    const { session, epoch, keys } = place;
     try {
-      const { succeeded, revision, results } = await deadline.call(ATTEMPT, (call) =>
-        client.commit(build(place, withdrawn), { ...call, session, unordered: true }),
-      );
-      return succeeded ? { revision, heads: results.slice(keys.length) } : undefined;
+      const { succeeded, revision, results } = await client.commit(build(place), {
+        timeout: ATTEMPT,
+        session,
+        unordered: true,
+        ...(left && { signal: left, abortUnsentOnly: true }),
+      });
+      if (succeeded) {
+        place.taken(revision, results.slice(keys.length));
+        return 'taken';
+      }
+      epoch.current = results[0]?.kvs[0]?.modRevision ?? 0n;
+      const refused = epoch.current === place.madeIn;
+      // A slot that was thought free is not.
+      if (refused && build !== tryTxn) place.slotsSpent = true;
+      this.gone(place);
+      return refused ? 'refused' : 'void';
     } catch (error) {
-      if (isNothingWritten(error)) this.gone(place);
-      else if (!(error instanceof OutcomeUnknownError)) departures.withdraw(place);
-      if (!(error instanceof OutcomeUnknownError)) throw asSessionLoss(error, session);
+      if (isNothingWritten(error)) {
+        this.gone(place);
+        throw asSessionLoss(error, session);
+      }
     }
     try {
-      const { succeeded, results } = await deadline.call(2 * ATTEMPT, (call) =>
-        client.commit(resolveTxn(place, withdrawn), {
-          ...call,
-          session,
-          idempotent: true,
-          unordered: true,
-        }),
-      );
-      const [own, ...heads] = results;
-      return succeeded ? { revision: own!.kvs[0]!.createRevision, heads } : undefined;
+      if (await settle(client, place, LONGEST - ATTEMPT)) return 'taken';
     } catch (error) {
       departures.withdraw(place);
       throw asSessionLoss(error, session);
     }
+    this.gone(place);
+    return 'void';
   }
 
   async #session(ttl: number, deadline: Deadline): Promise<SessionPlaces> {
     if (this.#closed) throw closedError();
     const { signal } = deadline;
-    const session = await this.#deps.client
+    const { client, layout } = this.#deps;
+    const session = await client
       .sessions(ttl)
-      .acquire({ timeout: deadline.remaining(), ...(signal && { signal }) });
+      .acquire({ timeout: deadline.remaining(), ...(signal && { signal }) })
+      .catch((error: unknown) => {
+        throw signal?.aborted ? new CallerAborted(signal.reason) : error;
+      });
     if (this.#closed) throw closedError();
     let places = this.#sessions.get(session);
-    if (!places) this.#sessions.set(session, (places = new SessionPlaces(session)));
+    if (!places) {
+      places = new SessionPlaces(session, layout.epoch(session.leaseId));
+      this.#sessions.set(session, places);
+    }
     return places;
   }
 }
@@ -155,8 +180,11 @@ function asSessionLoss(error: unknown, session: Session): unknown {
   return session.signal.reason;
 }
 
+/** Of an attempt: its caller left, or the connection closed, before it was sent; or it provably did not run. */
 function isNothingWritten(error: unknown): boolean {
   return (
+    error instanceof CallerLeft ||
+    error instanceof ClosedError ||
     error instanceof CoordUnavailableError ||
     error instanceof SessionLostError ||
     error instanceof EtcdRefusedError

@@ -1,11 +1,8 @@
 import type { Clock } from '../etcd/clock.js';
-import type { CallOptions } from '../etcd/etcd.options.js';
+import { CallerAborted, type CallerLeft, TimeIsUp } from './caller-left.js';
 
-/** The longest a timer can wait; "for ever" for a caller who asked for `Infinity`. */
+/** The longest a timer can wait, in ms: 24.8 days. */
 const LONGEST = 2 ** 31 - 1;
-
-/** The reason with which a call is given up because the caller's time is over. */
-export class TimeIsUp extends Error {}
 
 /** How long a caller is willing to wait in all, over every call and every wait that serves it. */
 export class Deadline {
@@ -27,23 +24,57 @@ export class Deadline {
     return Math.min(LONGEST, Math.max(0, this.#end - this.#clock.now()));
   }
 
-  /**
-   * Runs one call with a budget of `most` ms, and leaves it when the caller's own time ends earlier. The budget of the
-   * wire stays whole: a connection is not in doubt because a caller was in a hurry.
-   */
-  async call<T>(most: number, run: (options: CallOptions & { timeout: number }) => Promise<T>): Promise<T> {
-    const remaining = this.remaining();
-    if (remaining >= most) return run({ timeout: most, ...(this.signal && { signal: this.signal }) });
-    const hurry = new AbortController();
-    const cancel = this.#clock.after(remaining, () => hurry.abort(new TimeIsUp()), { hold: true });
-    const onAbort = (): void => hurry.abort(this.signal!.reason);
-    this.signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      this.signal?.throwIfAborted();
-      return await run({ timeout: most, signal: hurry.signal });
-    } finally {
-      cancel();
-      this.signal?.removeEventListener('abort', onAbort);
+  /** @throws CallerLeft if nobody waits any more */
+  check(): void {
+    if (this.signal?.aborted) throw new CallerAborted(this.signal.reason);
+    if (this.remaining() === 0) throw new TimeIsUp();
+  }
+
+  /** Calls `leave` once, when the caller waits no more; at once if it has gone already. Returns what takes that back. */
+  whenLeft(leave: (why: CallerLeft) => void): () => void {
+    const { signal } = this;
+    let cancelTimer = (): void => undefined;
+    const stop = (): void => {
+      cancelTimer();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const onAbort = (): void => {
+      stop();
+      leave(new CallerAborted(signal!.reason));
+    };
+    if (signal?.aborted) {
+      onAbort();
+      return stop;
     }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const wait = (): void => {
+      cancelTimer = this.#clock.after(this.remaining(), timeUp, { hold: true });
+    };
+    // A timer may be early, and cannot wait for longer than a few weeks: then the rest is waited for.
+    const timeUp = (): void => {
+      if (this.remaining() > 0) return wait();
+      stop();
+      leave(new TimeIsUp());
+    };
+    // Who waits for ever holds no process that has nothing else to do.
+    if (this.timeout !== Infinity) wait();
+    return stop;
+  }
+
+  /**
+   * Waits for `work`, which takes at most `most` ms, and rejects with {@link CallerLeft} as soon as the caller leaves.
+   * `work` is told of that by `left`, and goes on as it sees fit. The budget of the wire stays whole: a connection is not
+   * in doubt because a caller was in a hurry.
+   */
+  wait<T>(most: number, work: (left: AbortSignal | undefined) => Promise<T>): Promise<T> {
+    if (!this.signal && this.remaining() >= most) return work(undefined);
+    return new Promise((resolve, reject) => {
+      const leaving = new AbortController();
+      const stop = this.whenLeft((why) => {
+        reject(why);
+        leaving.abort(why);
+      });
+      work(leaving.signal).then(resolve, reject).finally(stop);
+    });
   }
 }

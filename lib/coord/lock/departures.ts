@@ -5,8 +5,8 @@ import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { Txn, TxnResult } from '../etcd/kv.js';
 import type { Place } from './place.js';
-import type { QueueLayout } from './queue-layout.js';
-import { leaveTxn, lingerTxn, withdrawTxn } from './queue-txn.js';
+import { leaveTxn, lingerTxn } from './queue-txn.js';
+import { settle } from './settle.js';
 
 /** How long a release waits for etcd before it goes on behind the scenes, in ms. */
 const ATTEMPT = 2_000;
@@ -16,7 +16,6 @@ interface DeparturesDeps {
   readonly client: EtcdClient;
   readonly logger: CoordLogger;
   readonly clock: Clock;
-  readonly layout: QueueLayout;
 }
 
 /**
@@ -36,12 +35,11 @@ export class Departures {
     this.#gone = gone;
   }
 
-  /** Deletes the keys of a place that etcd has confirmed; see `Queues.leave` for what it resolves with. */
+  /** Deletes the keys of a place, once it is known whether etcd has them; see `Queues.leave` for what it resolves with. */
   leave(place: Place): Promise<boolean | undefined> {
-    if (place.revision === 0n) return Promise.resolve(undefined);
-    let leaving = this.#leaving.get(place);
-    if (!leaving) this.#leaving.set(place, (leaving = this.#leave(place)));
-    return leaving;
+    return this.#once(place, () =>
+      place.revision === 0n ? this.#leaveWhenTaken(place) : this.#leave(place),
+    );
   }
 
   /**
@@ -49,16 +47,23 @@ export class Departures {
    * put keeps the create revision, so nobody is overtaken. Resolves like {@link leave}.
    */
   linger(place: Place, span: number): Promise<boolean | undefined> {
-    let leaving = this.#leaving.get(place);
-    if (!leaving) this.#leaving.set(place, (leaving = this.#linger(place, span)));
-    return leaving;
+    return this.#once(place, () => this.#linger(place, span));
   }
 
-  /** Clears up after an attempt of unknown outcome. */
+  /** The same as {@link leave}, behind the scenes: nobody waits any more for what the attempt brings. */
+  abandon(place: Place): void {
+    this.#behind(this.leave(place));
+  }
+
+  /** Clears up after an attempt of unknown outcome, which could not even be settled. */
   withdraw(place: Place): void {
-    place.withdrawn = true;
-    const mark = this.#deps.layout.withdrawn(place.session.leaseId, place.attempt);
-    this.#behind(this.#insist(place, [withdrawTxn(place, mark)]));
+    this.#behind(
+      this.#insist(place, async () => {
+        if (place.revision > 0n || (await settle(this.#deps.client, place, ATTEMPT))) {
+          await this.#commit(place, leaveTxns(place), true);
+        }
+      }),
+    );
   }
 
   /** Resolves when nothing is being cleared away behind the scenes. */
@@ -70,10 +75,21 @@ export class Departures {
     this.#closing.abort();
   }
 
+  #once(place: Place, leave: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
+    let leaving = this.#leaving.get(place);
+    if (!leaving) this.#leaving.set(place, (leaving = leave()));
+    return leaving;
+  }
+
+  async #leaveWhenTaken(place: Place): Promise<boolean | undefined> {
+    // Whoever asked for the place is told of a failure; here only the place counts.
+    await place.taking?.catch(() => undefined);
+    return place.revision === 0n ? undefined : this.#leave(place);
+  }
+
   async #leave(place: Place): Promise<boolean | undefined> {
-    const { session, keys, revision } = place;
-    const txns = keys.map((key) => leaveTxn(key, revision));
-    if (!session.isAlive()) {
+    const txns = leaveTxns(place);
+    if (!place.session.isAlive()) {
       this.#gone(place, false);
       // The lease may live on for a while in etcd; whoever waits should not have to.
       this.#behind(Promise.all(txns.map((txn) => this.#deps.client.commit(txn, LAST_TRY))));
@@ -84,7 +100,7 @@ export class Departures {
       this.#gone(place, true);
       return answers.every(({ succeeded }) => succeeded);
     } catch {
-      this.#behind(this.#insist(place, txns));
+      this.#behind(this.#insist(place, () => this.#commit(place, txns, true)));
       return undefined;
     }
   }
@@ -92,23 +108,22 @@ export class Departures {
   async #linger(place: Place, span: number): Promise<boolean | undefined> {
     const { session, keys, revision, request } = place;
     if (!session.isAlive()) return this.#leave(place);
+    // Until the keys are on the other lease, this one must not be revoked by the end of the process.
+    const release = session.retain();
     let lingers: boolean | undefined;
     try {
       const lease = await this.#deps.client.grant(span, { timeout: ATTEMPT });
       const txns = keys.map((key) => lingerTxn(key, revision, request.value, lease));
       lingers = (await this.#commit(place, txns, true)).every(({ succeeded }) => succeeded);
+      release();
     } catch {
       // Who knows: the keys stay under the session, and are deleted when the time is over.
     }
     // The slots are free again when the keys are gone, and not before.
-    this.#deps.clock.after(span, () =>
-      this.#behind(
-        this.#insist(
-          place,
-          keys.map((key) => leaveTxn(key, revision)),
-        ),
-      ),
-    );
+    this.#deps.clock.after(span, () => {
+      release();
+      this.#behind(this.#insist(place, () => this.#commit(place, leaveTxns(place), true)));
+    });
     return lingers;
   }
 
@@ -117,21 +132,20 @@ export class Departures {
     this.#pending.add(pending);
   }
 
-  async #insist(place: Place, txns: readonly Txn[]): Promise<void> {
+  async #insist(place: Place, work: () => Promise<unknown>): Promise<void> {
     const { clock, logger } = this.#deps;
     const backoff = new Backoff({ first: 100, most: 2_000 });
     let confirmed = false;
-    while (place.session.isAlive() && !this.#closing.signal.aborted) {
+    while (!confirmed && !place.slotsSpent && place.session.isAlive() && !this.#closing.signal.aborted) {
       try {
-        await this.#commit(place, txns, true);
+        await work();
         confirmed = true;
-        break;
       } catch (error) {
         if (error instanceof EtcdRefusedError) {
+          // The keys may be there still, for as long as the session.
+          place.slotsSpent = true;
           logger.warn('a place in a queue could not be cleared', { key: place.keys[0], err: error });
-          break;
-        }
-        await pause(clock, backoff.next(), this.#closing.signal);
+        } else await pause(clock, backoff.next(), this.#closing.signal);
       }
     }
     this.#gone(place, confirmed);
@@ -141,4 +155,8 @@ export class Departures {
     const options = { session: place.session, timeout: ATTEMPT, idempotent, unordered: true };
     return Promise.all(txns.map((txn) => this.#deps.client.commit(txn, options)));
   }
+}
+
+function leaveTxns({ keys, revision }: Place): readonly Txn[] {
+  return keys.map((key) => leaveTxn(key, revision));
 }

@@ -1,7 +1,7 @@
 import { LockLostError } from '../../errors/lock-lost.error.js';
 import type { Clock } from '../etcd/clock.js';
 import type { Compare } from '../etcd/kv.js';
-import type { Lock } from './lock.js';
+import type { WorkedLock } from './hold.js';
 import type { Place } from './place.js';
 
 export interface HeldLockDeps {
@@ -12,12 +12,12 @@ export interface HeldLockDeps {
   readonly maxHold: number;
   /** Nobody else gets it earlier than this many ms after it was acquired. @default 0 */
   readonly minHold?: number;
-  /** Gives the place back, `span` ms from now; see `Queues.leave` for what it resolves with. */
-  readonly leave: (place: Place, span: number) => Promise<boolean | undefined>;
+  /** Gives the place back; see `Queues.leave` for what it resolves with. */
+  readonly leave: (place: Place) => Promise<boolean | undefined>;
 }
 
-/** A {@link Lock} on a place that was admitted. */
-export class HeldLock implements Lock {
+/** A lock on a place that was admitted. */
+export class HeldLock implements WorkedLock {
   readonly keys: readonly string[];
   readonly #place: Place;
   readonly #deps: HeldLockDeps;
@@ -32,6 +32,7 @@ export class HeldLock implements Lock {
     this.#deps = deps;
     this.keys = deps.keys;
     this.#since = deps.clock.now();
+    place.keptUntil = this.#since + (deps.minHold ?? 0);
     if (deps.maxHold !== Infinity) this.#watchMaxHold();
     place.listen({ admitted: () => undefined, lost: (reason) => this.#lose(reason.message, reason) });
   }
@@ -74,7 +75,8 @@ export class HeldLock implements Lock {
   }
 
   ttl(): Promise<number> {
-    return Promise.resolve(this.isHeld() ? Math.floor(this.#place.session.remaining()) : 0);
+    const remaining = Math.min(this.#place.session.remaining(), this.#mayHoldFor());
+    return Promise.resolve(this.isHeld() ? Math.floor(remaining) : 0);
   }
 
   guard(): readonly Compare[] {
@@ -93,13 +95,18 @@ export class HeldLock implements Lock {
     await this.leave();
   }
 
+  /** Has a close wait for `work` before it gives the lock to another. */
+  during<T>(work: Promise<T>): Promise<T> {
+    this.#place.work = work;
+    return work;
+  }
+
   /** Releases, and tells whether etcd still had the lock as ours; `undefined` if nobody could say. */
   leave(): Promise<boolean | undefined> {
     if (!this.#left) {
       this.#checkClock();
       this.#cancelMaxHold?.();
-      const { clock, minHold = 0 } = this.#deps;
-      this.#left = this.#deps.leave(this.#place, Math.max(0, this.#since + minHold - clock.now()));
+      this.#left = this.#deps.leave(this.#place);
       this.#place.listen(undefined);
     }
     return this.#left;
@@ -107,19 +114,21 @@ export class HeldLock implements Lock {
 
   /** A timer may fire a millisecond early: then the rest is waited for. */
   #watchMaxHold(): void {
-    const { clock, maxHold } = this.#deps;
-    const rest = Math.max(1, this.#since + maxHold - clock.now());
-    this.#cancelMaxHold = clock.after(rest, () => {
+    this.#cancelMaxHold = this.#deps.clock.after(Math.max(1, this.#mayHoldFor()), () => {
       if (!this.#left && !this.loss) this.#watchMaxHold();
     });
   }
 
-  #checkClock(): void {
+  #mayHoldFor(): number {
     const { clock, maxHold } = this.#deps;
+    return this.#since + maxHold - clock.now();
+  }
+
+  #checkClock(): void {
     const reason = this.#place.endReason;
     if (reason) this.#lose(reason.message, reason);
-    else if (clock.now() - this.#since >= maxHold)
-      this.#lose(`it was held longer than maxHold (${maxHold} ms)`);
+    else if (this.#mayHoldFor() <= 0)
+      this.#lose(`it was held longer than maxHold (${this.#deps.maxHold} ms)`);
   }
 
   #lose(why: string, cause?: Error): void {

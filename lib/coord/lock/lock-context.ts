@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { WorkedLock } from './hold.js';
 import type { Lock } from './lock.js';
 
 /** A lock that code runs under, and what it covers. */
 export interface Holding {
-  readonly lock: Lock;
+  readonly lock: WorkedLock;
   /** The lock service it came from: two applications in one process are strangers. */
   readonly service: object;
   readonly queues: readonly string[];
@@ -35,5 +36,25 @@ export function* currentHoldings(): Generator<Holding> {
 
 export function runUnder<T>(holding: Holding, run: () => T): T {
   const store = storage();
-  return store.run({ ...holding, outer: store.getStore() }, run);
+  return store.run({ ...holding, outer: stillHeld(store.getStore()) }, run);
+}
+
+/**
+ * Runs what belongs to a lock and not to the code that runs under another one. Node ties each promise to the context that
+ * it was made in; a lock whose promises were made under the one before it would keep that alive, and so on for ever.
+ */
+export function apart<T>(run: () => T): T {
+  const store = storage();
+  return store.getStore() === undefined ? run() : store.exit(run);
+}
+
+/**
+ * Without those that are over. A timer or a job begun under a lock keeps its context after the lock has gone: a job that
+ * schedules its next run each time would otherwise carry all its runs along.
+ */
+function stillHeld(holding: Nested | undefined): Nested | undefined {
+  if (!holding) return undefined;
+  const outer = stillHeld(holding.outer);
+  if (!holding.lock.isHeld()) return outer;
+  return outer === holding.outer ? holding : { ...holding, outer };
 }

@@ -5,10 +5,10 @@ import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { claim, type ClaimOptions, resolveClaimOptions } from './claim.js';
 import { HeldLock } from './held-lock.js';
-import { hold } from './hold.js';
+import { hold, type WorkedLock } from './hold.js';
 import { LiveServices } from './live-services.js';
 import type { Lock } from './lock.js';
-import { currentHoldings, type Holding, runUnder } from './lock-context.js';
+import { apart, currentHoldings, type Holding, runUnder } from './lock-context.js';
 import type { LockDoor, ReadWriteLock } from './lock-door.js';
 import { checkLockKey } from './lock-key.js';
 import { holderWriter } from './lock-holder.js';
@@ -26,6 +26,8 @@ import { ReentrantLock } from './reentrant-lock.js';
 
 /** How long a single try waits for etcd's answer, in ms. */
 const TRY = 5_000;
+/** How long a renewal of a lease may take, timer and all, in ms. */
+const RENEWAL = 1_000;
 /** How long {@link LockService.close} waits for etcd, in ms. */
 const CLOSE = 2_000;
 
@@ -61,9 +63,12 @@ export class LockService {
    * Waits for the lock: first come, first served over all tasks of all processes. Several keys are taken together, in
    * one transaction: there is no deadlock, whatever the order of the keys.
    *
+   * The lock belongs to whoever has the handle, not to the running task: asking for it again before it is released waits
+   * for oneself, until `timeout`. Only what runs inside {@link using} or `@WithLock` is known to hold it already.
+   *
    * @throws LockTimeoutError after `timeout`; nothing is left in the queue
    * @throws CoordUnavailableError if etcd could not even be asked
-   * @throws LockHeldError if the task holds the lock already and did not ask for `reentrant`
+   * @throws LockHeldError inside `using` or `@WithLock` of the same lock, without `reentrant`
    */
   async acquire(key: string | readonly string[], options?: LockOptions): Promise<Lock> {
     return this.#acquire(lockTarget(this.#layout, key), resolveLockOptions(options));
@@ -121,7 +126,16 @@ export class LockService {
     return claim(this.#client, this.#layout.claim(claimed), this.#holder(), resolveClaimOptions(options));
   }
 
-  /** Every wait rejects with `ClosedError`, every lock is released; waits for etcd at most 2 s. Idempotent. */
+  /**
+   * Every wait rejects with `ClosedError`, and who holds a lock is told by its signal. What runs inside {@link using} or
+   * `@WithLock` has half a second to end before its lock goes to another. Idempotent.
+   */
+  end(): Promise<void> {
+    liveLocks.delete(this);
+    return this.#queues.end();
+  }
+
+  /** {@link end}, then every lock is released; waits for etcd at most 2 s. Idempotent. */
   close(): Promise<void> {
     liveLocks.delete(this);
     return this.#queues.close(CLOSE);
@@ -143,13 +157,16 @@ export class LockService {
     return this.#run(await this.#acquire(target, options), target, fn);
   }
 
-  #run<T>(lock: Lock, { queues, admission }: LockTarget, fn: (lock: Lock) => Promise<T> | T): Promise<T> {
+  #run<T>(
+    lock: WorkedLock,
+    { queues, admission }: LockTarget,
+    fn: (lock: Lock) => Promise<T> | T,
+  ): Promise<T> {
     const holding = { lock, service: this, queues, shared: admission.shared };
-    const run = (): Promise<T> => runUnder(holding, async () => fn(lock));
-    return lock instanceof HeldLock ? hold(lock, run) : run();
+    return hold(lock, () => runUnder(holding, async () => fn(lock)));
   }
 
-  async #acquire(target: LockTarget, options: ResolvedLockOptions): Promise<Lock> {
+  async #acquire(target: LockTarget, options: ResolvedLockOptions): Promise<WorkedLock> {
     const own = this.#heldByThisTask(target);
     if (own) return this.#again(own, target, options);
     const { timeout = DEFAULT_TIMEOUT } = options;
@@ -159,20 +176,24 @@ export class LockService {
       return lock;
     }
     const deadline = this.#queues.deadline(timeout, options.signal);
-    return this.#held(target, options, await this.#queues.enter(this.#request(target, options), deadline));
+    const request = this.#request(target, options);
+    return this.#held(target, options, await apart(() => this.#queues.enter(request, deadline)));
   }
 
-  async #try(target: LockTarget, options: ResolvedLockOptions): Promise<Lock | null> {
+  async #try(target: LockTarget, options: ResolvedLockOptions): Promise<WorkedLock | null> {
     const own = this.#heldByThisTask(target);
     if (own) return options.reentrant ? this.#again(own, target, options) : null;
     const deadline = this.#queues.deadline(options.timeout || TRY, options.signal);
-    const place = await this.#queues.tryEnter(this.#request(target, options), deadline);
+    const request = this.#request(target, options);
+    const place = await apart(() => this.#queues.tryEnter(request, deadline));
     return place && this.#held(target, options, place);
   }
 
   #request({ queues, admission, label }: LockTarget, options: ResolvedLockOptions) {
-    // A process that dies before it could release leaves the lock to its lease: that must not be shorter than minHold.
-    const ttl = Math.max(options.ttl, Math.ceil(options.minHold / 1_000) * 1_000);
+    // A process that dies before it could release leaves the lock to its lease, which is renewed every third of its TTL:
+    // two thirds are left at the worst moment, less what a renewal takes.
+    const least = options.minHold === 0 ? 0 : 1.5 * options.minHold + RENEWAL;
+    const ttl = Math.max(options.ttl, Math.ceil(least / 1_000) * 1_000);
     return { queues, admission, label, ttl, value: this.#holder() };
   }
 
@@ -183,7 +204,7 @@ export class LockService {
       label,
       maxHold,
       minHold,
-      leave: (left, span) => this.#queues.leave(left, span),
+      leave: (left) => apart(() => this.#queues.leave(left)),
     });
   }
 
@@ -197,7 +218,11 @@ export class LockService {
     return undefined;
   }
 
-  #again(own: Holding, { queues, admission, label }: LockTarget, { reentrant }: ResolvedLockOptions): Lock {
+  #again(
+    own: Holding,
+    { queues, admission, label }: LockTarget,
+    { reentrant }: ResolvedLockOptions,
+  ): WorkedLock {
     const covers = queues.every((queue) => own.queues.includes(queue)) && (!own.shared || admission.shared);
     if (reentrant && covers) return new ReentrantLock(own.lock);
     throw new LockHeldError(

@@ -29,6 +29,8 @@ export class Oversight {
   readonly #watched = new Set<Place>();
   readonly #rest = new Set<Place>();
   #cancelRound: (() => void) | undefined;
+  /** The last keys asked for are not read yet. */
+  #reading = false;
 
   constructor(deps: OversightDeps) {
     this.#deps = deps;
@@ -59,7 +61,7 @@ export class Oversight {
         this.#deps.watch(place);
       } else this.#rest.add(place);
     }
-    if (this.#rest.size > 0) void this.#readSome();
+    if (this.#rest.size > 0 && !this.#reading) void this.#readSome();
     if (this.#young.size + this.#rest.size > 0)
       this.#cancelRound = this.#deps.clock.after(ROUND, () => this.#round());
   }
@@ -79,6 +81,7 @@ export class Oversight {
     const success = places.flatMap((place) =>
       place.keys.map((key) => ({ range: { key, keysOnly: true } }) as const),
     );
+    this.#reading = true;
     try {
       const { results } = await this.#deps.client.commit({ success }, { idempotent: true });
       let index = 0;
@@ -88,6 +91,8 @@ export class Oversight {
       }
     } catch {
       // etcd is away: the session's own clock decides, and the next round reads again.
+    } finally {
+      this.#reading = false;
     }
   }
 }

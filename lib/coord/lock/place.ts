@@ -1,6 +1,9 @@
+import type { OpResult } from '../etcd/kv.js';
 import type { Session } from '../etcd/session.js';
 import type { Admission } from './admission.js';
+import type { Epoch } from './epoch.js';
 import { placeKey } from './queue-layout.js';
+import { isAdmitted } from './queue-txn.js';
 
 export interface PlaceListener {
   /** Every queue has admitted the place: what it stands for is held. */
@@ -22,24 +25,29 @@ export class Place {
   readonly slots: readonly number[];
   /** The keys of the place, one for each queue. */
   readonly keys: readonly string[];
-  /** The number of the attempt: see `QueueLayout.withdrawn`. */
-  readonly attempt: number;
+  readonly epoch: Epoch;
+  /** What the epoch was when the place was made: an attempt of an earlier one is void. */
+  readonly madeIn: bigint;
   /** The create revision of the keys, `0n` until etcd has answered. */
   revision = 0n;
-  /**
-   * It was given up while nobody knew whether etcd had it. The transaction that clears it away names it by key and lease
-   * only, and one sent over a connection that was lost may arrive late: its slots are never used again.
-   */
-  withdrawn = false;
+  /** Settles when it is known whether etcd has given the place. */
+  taking: Promise<unknown> | undefined;
+  /** Nobody else may have the place before this, on the monotonic clock. */
+  keptUntil = 0;
+  /** What runs under the place. */
+  work: Promise<unknown> | undefined;
+  /** Nobody knows what has become of its keys: its slots are not used again. */
+  slotsSpent = false;
   #admitted = false;
   #end: Error | undefined;
   #listener: PlaceListener | undefined;
 
-  constructor(request: PlaceRequest, session: Session, slots: readonly number[], attempt: number) {
+  constructor(request: PlaceRequest, session: Session, slots: readonly number[], epoch: Epoch) {
     this.request = request;
     this.session = session;
     this.slots = slots;
-    this.attempt = attempt;
+    this.epoch = epoch;
+    this.madeIn = epoch.current;
     this.keys = request.queues.map((queue, index) =>
       placeKey(queue, session.leaseId, slots[index]!, request.admission.shared),
     );
@@ -60,6 +68,12 @@ export class Place {
     this.#listener = listener;
     if (this.#end) listener?.lost(this.#end);
     else if (this.#admitted) listener?.admitted();
+  }
+
+  /** etcd has given the place; `heads` are the first in each queue then. */
+  taken(revision: bigint, heads: readonly OpResult[]): void {
+    this.revision = revision;
+    if (isAdmitted(this, heads)) this.admit();
   }
 
   admit(): void {

@@ -11,8 +11,7 @@ export interface PlaceKey {
  * `{root}/order/{leaseHex}-{slot}` for the second and later tasks of the process; the owner is the place with the lowest
  * create revision. That is the layout of Go's `concurrency.Mutex`.
  *
- * No lock has an empty key, so what lies below `{root}//` is ours alone: semaphores, claims, and the marks of
- * withdrawn attempts.
+ * No lock has an empty key, so what lies below `{root}//` is ours alone: semaphores, claims, and the epochs of sessions.
  */
 export class QueueLayout {
   readonly root: string;
@@ -35,9 +34,9 @@ export class QueueLayout {
     return `${this.root}//claim/${escapeKey(key)}`;
   }
 
-  /** The key whose existence keeps a delayed attempt from ever taking a place. */
-  withdrawn(lease: bigint, attempt: number): string {
-    return `${this.root}//withdrawn/${lease.toString(16)}-${attempt}`;
+  /** The key that every attempt of a session compares: see `Epoch`. */
+  epoch(lease: bigint): string {
+    return `${this.root}//epoch/${lease.toString(16)}`;
   }
 }
 

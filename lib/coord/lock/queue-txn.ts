@@ -1,50 +1,49 @@
-import type { Op, OpResult, RangeQuery, Txn } from '../etcd/kv.js';
+import type { Compare, Op, OpResult, RangeQuery, Txn } from '../etcd/kv.js';
 import { prefixRange } from '../etcd/kv.js';
+import { isSharedPlace } from './queue-layout.js';
 import type { Place } from './place.js';
 
-/** Takes the place, unless its slot is occupied or the attempt was withdrawn, and reads who is at the head of each queue. */
-export function enqueueTxn(place: Place, withdrawn: string): Txn {
+/** So many places a reader looks at for an exclusive one among them; behind more it waits for its watch to tell. */
+const READERS_SEEN = 100;
+
+/** Takes the place, unless its epoch is over or its slot occupied, and reads who is at the head of each queue. */
+export function enqueueTxn(place: Place): Txn {
   return {
-    compare: [
-      { key: withdrawn, target: 'create', value: 0n },
-      ...place.keys.map((key) => ({ key, target: 'create', value: 0n }) as const),
-    ],
-    success: [...puts(place), ...heads(place)],
+    compare: [inItsEpoch(place), ...place.keys.map((key) => ({ key, target: 'create', value: 0n }) as const)],
+    success: [...puts(place), ...heads(place, READERS_SEEN)],
+    failure: [epochOf(place)],
   };
 }
 
+/** The same for a try, which does not wait for a watch to tell. */
+export function enqueueTryTxn(place: Place): Txn {
+  return { ...enqueueTxn(place), success: [...puts(place), ...heads(place)] };
+}
+
 /** Takes the place only if every queue is empty: a failed try writes nothing, hence makes no revision. */
-export function tryTxn(place: Place, withdrawn: string): Txn {
+export function tryTxn(place: Place): Txn {
   return {
     compare: [
-      { key: withdrawn, target: 'create', value: 0n },
+      inItsEpoch(place),
       ...place.request.queues.map(
         (queue) => ({ ...prefixRange(queue), target: 'create', value: 0n }) as const,
       ),
     ],
     success: [...puts(place), ...heads(place)],
+    failure: [epochOf(place)],
   };
 }
 
 /**
- * Settles an attempt whose answer was lost: the place was taken, or, from now on, never will be, however late the
- * attempt arrives. May be repeated.
+ * Ends the epoch of an attempt whose answer was lost, unless that was done before, and reads whether it took its place:
+ * if not, it never will. May be repeated.
  */
-export function resolveTxn(place: Place, withdrawn: string): Txn {
+export function settleTxn(place: Place): Txn {
+  const state: readonly Op[] = [{ range: { key: place.keys[0]!, keysOnly: true } }, ...heads(place)];
   return {
-    compare: mine(place),
-    success: [{ range: { key: place.keys[0]!, keysOnly: true } }, ...heads(place)],
-    failure: [{ put: { key: withdrawn, value: '', lease: place.session.leaseId } }],
-  };
-}
-
-/** Gives up an attempt of unknown outcome: what it took is deleted, what it did not take it never will. May be repeated. */
-export function withdrawTxn(place: Place, withdrawn: string): Txn {
-  const mark: Op = { put: { key: withdrawn, value: '', lease: place.session.leaseId } };
-  return {
-    compare: mine(place),
-    success: [...place.keys.map((key) => ({ delete: { key } })), mark],
-    failure: [mark],
+    compare: [inItsEpoch(place)],
+    success: [{ put: { key: place.epoch.key, value: '', lease: place.session.leaseId } }, ...state],
+    failure: [epochOf(place), ...state],
   };
 }
 
@@ -59,29 +58,35 @@ export function lingerTxn(key: string, revision: bigint, value: string, lease: b
 }
 
 /** Whether the heads that a transaction above read admit the place at once. */
-export function isAdmitted(place: Place, heads: readonly OpResult[]): boolean {
+export function isAdmitted({ keys, request }: Place, heads: readonly OpResult[]): boolean {
   return heads.every(({ kvs }, index) => {
-    const own = place.keys[index];
-    if (!place.request.admission.shared) return kvs.some(({ key }) => key === own);
+    const own = keys[index];
+    if (!request.admission.shared) return kvs.some(({ key }) => key === own);
     for (const { key } of kvs) {
       if (key === own) return true;
-      if (!/-r\d+$/.test(key)) return false;
+      if (!isSharedPlace(key)) return false;
     }
     return false;
   });
 }
 
-function mine({ keys, session }: Place): Txn['compare'] {
-  return [{ key: keys[0]!, target: 'lease', value: session.leaseId }];
+function inItsEpoch({ epoch, madeIn }: Place): Compare {
+  return { key: epoch.key, target: 'mod', value: madeIn };
+}
+
+function epochOf({ epoch }: Place): Op {
+  return { range: { key: epoch.key, keysOnly: true } };
 }
 
 function puts({ keys, request, session }: Place): readonly Op[] {
   return keys.map((key) => ({ put: { key, value: request.value, lease: session.leaseId } }));
 }
 
-function heads({ request: { queues, admission } }: Place): readonly Op[] {
+/** @param most places that a reader looks at; @default all */
+function heads({ request: { queues, admission } }: Place, most?: number): readonly Op[] {
   return queues.map((queue) => {
     const range: RangeQuery = { ...prefixRange(queue), keysOnly: true, sort: { by: 'create', order: 'asc' } };
-    return { range: admission.shared ? range : { ...range, limit: admission.limit } };
+    const limit = admission.shared ? most : admission.limit;
+    return { range: limit === undefined ? range : { ...range, limit } };
   });
 }

@@ -9,6 +9,9 @@ import { isSharedPlace } from './queue-layout.js';
 import type { Member } from './queue-order.js';
 import { QueueWatch } from './queue-watch.js';
 
+/** How long a look at a queue may take, in ms. */
+const LOOK = 5_000;
+
 /** The watches of all queues in which this process waits, one for each however many wait in it. */
 export class QueueWatches {
   readonly #client: EtcdClient;
@@ -50,11 +53,14 @@ export class QueueWatches {
     this.#open.get(queue)?.remove(key, revision);
   }
 
-  /** Whether a newcomer would be admitted, as etcd sees it now. */
+  /** Whether a newcomer would be admitted, as etcd sees it now. @throws CallerLeft */
   async looksFree(queues: readonly string[], admission: Admission, deadline: Deadline): Promise<boolean> {
     for (const queue of queues) {
-      const { kvs, count } = await deadline.call(5_000, (call) =>
-        this.#client.range({ ...prefixRange(queue), keysOnly: true }, call),
+      const { kvs, count } = await deadline.wait(LOOK, (signal) =>
+        this.#client.range(
+          { ...prefixRange(queue), keysOnly: true },
+          { timeout: LOOK, ...(signal && { signal }) },
+        ),
       );
       const free = admission.shared ? kvs.every(({ key }) => isSharedPlace(key)) : count < admission.limit;
       if (!free) return false;

@@ -3,18 +3,24 @@ import { type Clock, systemClock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import { Arrivals } from './arrivals.js';
-import { Deadline, TimeIsUp } from './deadline.js';
+import { CallerLeft } from './caller-left.js';
+import { Deadline } from './deadline.js';
 import { Departures } from './departures.js';
 import { Oversight } from './oversight.js';
 import type { Place } from './place.js';
 import type { QueueLayout } from './queue-layout.js';
 import type { QueueRequest } from './queue-request.js';
-import { closedError, timeoutError } from './queue.messages.js';
-import { enqueueTxn, tryTxn } from './queue-txn.js';
+import { closedError, leftError } from './queue.messages.js';
+import { enqueueTryTxn, enqueueTxn, tryTxn } from './queue-txn.js';
 import { QueueWatches } from './queue-watches.js';
 
 /** How long whoever gives up waits for its place to be cleared before it says so, in ms. */
 const CLEAR_UP = 250;
+/**
+ * How long a close waits for what still runs under a place, in ms. An application has 2 s in all to end, of which leaving
+ * the registry, the rooms and the connection may need 1.3 s when etcd does not answer.
+ */
+const LAST_WORK = 500;
 
 export interface QueuesDeps {
   readonly client: EtcdClient;
@@ -27,14 +33,17 @@ export interface QueuesDeps {
  * of all processes, on the shared session of a TTL. Who comes is in {@link Arrivals}, who goes in {@link Departures}.
  */
 export class Queues {
+  readonly #client: EtcdClient;
   readonly #clock: Clock;
   readonly #watches: QueueWatches;
   readonly #oversight: Oversight;
   readonly #departures: Departures;
   readonly #arrivals: Arrivals;
-  #closed = false;
+  #ended: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor({ client, logger, clock = systemClock }: QueuesDeps, layout: QueueLayout) {
+    this.#client = client;
     this.#clock = clock;
     this.#watches = new QueueWatches(client, clock);
     const deleted = (place: Place): void => place.end(new LockLostError('its key was deleted in etcd'));
@@ -44,7 +53,7 @@ export class Queues {
       watch: (place) => this.#watches.follow(place, true),
       deleted,
     });
-    this.#departures = new Departures({ client, logger, clock, layout }, (place, confirmed) =>
+    this.#departures = new Departures({ client, logger, clock }, (place, confirmed) =>
       this.#gone(place, confirmed),
     );
     this.#arrivals = new Arrivals({ client, clock, layout, departures: this.#departures });
@@ -68,10 +77,11 @@ export class Queues {
       } catch (error) {
         const lost = place.endReason;
         const left = this.leave(place);
+        const callerLeft = error instanceof CallerLeft;
         // Lost its session or its key while waiting: back into the queue, with the time that is left.
-        if (lost && !this.#closed && deadline.remaining() > 0) continue;
+        if (lost && !callerLeft && !this.#ended) continue;
         await this.#briefly(left);
-        throw error instanceof TimeIsUp ? timeoutError(request, deadline) : error;
+        throw callerLeft ? leftError(error, request, deadline, { status: 'ready' }) : error;
       }
     }
   }
@@ -80,64 +90,87 @@ export class Queues {
   async tryEnter(request: QueueRequest, deadline: Deadline): Promise<Place | null> {
     const { admission } = request;
     const exclusive = admission.limit === 1 && !admission.shared;
-    if (!exclusive && !(await this.#watches.looksFree(request.queues, admission, deadline))) return null;
-    const place = await this.#arrivals.enqueue(request, deadline, exclusive ? tryTxn : enqueueTxn);
+    if (!exclusive && !(await this.#looksFree(request, deadline))) return null;
+    const place = await this.#arrivals.enqueue(request, deadline, exclusive ? tryTxn : enqueueTryTxn);
     if (place?.isHeld) this.#oversight.add(place);
     else if (place) await this.leave(place);
     return place?.isHeld ? place : null;
   }
 
   /**
-   * Gives the place up; resolves with whether etcd still had it (`undefined`: nobody could say). If etcd is away it
-   * resolves after a while, and goes on trying behind the scenes until the session has ended. Idempotent.
-   *
-   * @param span keeps the next one waiting for so many ms more, whatever becomes of this process
+   * Gives the place up, or keeps the next one waiting until the place's time is over, whatever becomes of this process.
+   * Resolves with whether etcd still had it (`undefined`: nobody could say). If etcd is away it resolves after a while, and
+   * goes on trying behind the scenes until the session has ended. Idempotent.
    */
-  async leave(place: Place, span = 0): Promise<boolean | undefined> {
+  async leave(place: Place): Promise<boolean | undefined> {
     this.#oversight.remove(place);
     this.#watches.unfollow(place);
+    const span = place.keptUntil - this.#clock.now();
     return span > 0 ? this.#departures.linger(place, span) : this.#departures.leave(place);
   }
 
-  /** Every wait ends with {@link ClosedError}, every place is left; waits for etcd at most `timeout` ms. Idempotent. */
-  async close(timeout: number): Promise<void> {
-    if (!this.#closed) {
-      this.#closed = true;
-      this.#arrivals.close();
-      const left = [...this.#arrivals.places].map((place) => {
-        place.end(closedError());
-        return this.leave(place);
-      });
-      this.#oversight.close();
-      await this.#briefly(
-        Promise.all(left).then(() => this.#departures.settled()),
-        timeout,
-      );
+  /**
+   * Nobody is let in any more, every wait ends with {@link ClosedError}, who holds a place is told that it is lost. Places
+   * are left, those that work still runs under once it has ended, or half a second is over. Idempotent.
+   */
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  /** {@link end}, then every place is left; waits for etcd at most `timeout` ms. Idempotent. */
+  close(timeout: number): Promise<void> {
+    this.#closed ??= this.#close(timeout);
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    this.#arrivals.close();
+    const places = [...this.#arrivals.places];
+    const works = places.flatMap(({ work }) => (work ? [work] : []));
+    for (const place of places) {
+      place.end(closedError());
+      if (!place.work) void this.leave(place);
     }
+    if (works.length > 0) await this.#briefly(Promise.allSettled(works), LAST_WORK);
+  }
+
+  async #close(timeout: number): Promise<void> {
+    await this.end();
+    const left = [...this.#arrivals.places].map((place) => this.leave(place));
+    this.#oversight.close();
+    await this.#briefly(
+      Promise.all(left).then(() => this.#departures.settled()),
+      timeout,
+    );
     this.#departures.close();
     this.#watches.close();
   }
 
-  /** Resolves when the place is admitted; rejects when it is lost, or the caller's time or patience is over. */
+  /** Resolves when the place is admitted; rejects when it is lost, or with {@link CallerLeft}. */
   #admission(place: Place, deadline: Deadline): Promise<void> {
-    const { signal } = deadline;
     return new Promise<void>((resolve, reject) => {
-      const timeUp = (): void => settle(() => reject(new TimeIsUp()));
-      // Who waits for ever holds no process that has nothing else to do.
-      const hold = deadline.timeout !== Infinity;
-      const cancelTimer = this.#clock.after(deadline.remaining(), timeUp, { hold });
-      const onAbort = (): void => settle(() => reject(signal!.reason as Error));
+      let stop = (): void => undefined;
+      let settled = false;
       const settle = (finish: () => void): void => {
-        cancelTimer();
-        signal?.removeEventListener('abort', onAbort);
+        settled = true;
+        stop();
         place.listen(undefined);
         finish();
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      stop = deadline.whenLeft((why) => settle(() => reject(why)));
+      if (settled) return;
       place.listen({ admitted: () => settle(resolve), lost: (reason) => settle(() => reject(reason)) });
-      if (signal?.aborted) onAbort();
-      else this.#watches.follow(place, false);
+      if (!settled) this.#watches.follow(place, false);
     });
+  }
+
+  async #looksFree(request: QueueRequest, deadline: Deadline): Promise<boolean> {
+    try {
+      return await this.#watches.looksFree(request.queues, request.admission, deadline);
+    } catch (error) {
+      throw error instanceof CallerLeft ? leftError(error, request, deadline, this.#client) : error;
+    }
   }
 
   /** @param confirmed etcd has said that its keys are gone: whoever waits here need not wait for the event */

@@ -1,4 +1,5 @@
 import type { Session } from '../etcd/session.js';
+import { Epoch } from './epoch.js';
 import type { Place } from './place.js';
 
 interface Slots {
@@ -16,10 +17,12 @@ export class SessionPlaces {
   readonly session: Session;
   readonly all = new Set<Place>();
   readonly #queues = new Map<string, Slots>();
-  #attempts = 0;
+  readonly epoch: Epoch;
 
-  constructor(session: Session) {
+  /** @param epoch the key of the session's epoch */
+  constructor(session: Session, epoch: string) {
     this.session = session;
+    this.epoch = new Epoch(epoch);
     session.signal.addEventListener(
       'abort',
       () => {
@@ -27,11 +30,6 @@ export class SessionPlaces {
       },
       { once: true },
     );
-  }
-
-  /** A number that no other attempt on this session has had. */
-  nextAttempt(): number {
-    return this.#attempts++;
   }
 
   takeSlot(queue: string): number {

@@ -38,22 +38,28 @@ export class LockRoom implements AsyncDisposable {
     return this.context.client;
   }
 
-  /**
-   * The keys in etcd below a prefix, in the order in which they were made. Without the marks of withdrawn attempts, which a
-   * busy machine makes, and which go with the session's lease.
-   */
+  /** The keys in etcd below a prefix, in the order in which they were made; without the {@link epochs}. */
   async keys(prefix = '/locks/'): Promise<string[]> {
-    const { kvs } = await this.client.range({
-      ...prefixRange(prefix),
-      keysOnly: true,
-      sort: { by: 'create', order: 'asc' },
-    });
-    return kvs.map(({ key }) => key).filter((key) => !key.includes('//withdrawn/'));
+    return (await this.#below(prefix)).filter((key) => !key.startsWith('/locks//epoch/'));
+  }
+
+  /** The keys that sessions have made after an answer was lost, which happens on a busy machine: one each, at most. */
+  epochs(): Promise<string[]> {
+    return this.#below('/locks//epoch/');
   }
 
   /** The store's revision now. */
   async revision(): Promise<bigint> {
     return (await this.client.range({ key: '/nothing' })).revision;
+  }
+
+  async #below(prefix: string): Promise<string[]> {
+    const { kvs } = await this.client.range({
+      ...prefixRange(prefix),
+      keysOnly: true,
+      sort: { by: 'create', order: 'asc' },
+    });
+    return kvs.map(({ key }) => key);
   }
 
   async close(): Promise<void> {

@@ -278,4 +278,21 @@ describe('group commit', () => {
     sent[0]!.answer();
     await expect(first).resolves.toMatchObject({ succeeded: true });
   });
+
+  it('ends a write by its signal at any time, or, where its caller has to know, only until it is sent', async () => {
+    const caller = new AbortController();
+    const reason = new Error('the caller left');
+    const { signal } = caller;
+    const impatient = expect(group.commit(put('a'), { signal })).rejects.toBe(reason);
+    const patient = group.commit(put('b'), { signal, abortUnsentOnly: true, unordered: true });
+    await settled();
+    connected = false;
+    const unsent = expect(group.commit(put('c'), { signal, abortUnsentOnly: true })).rejects.toBe(reason);
+    caller.abort(reason);
+    await impatient;
+    await unsent;
+    for (const each of sent) each.answer();
+    expect((await patient).succeeded).toBe(true);
+    expect(sent.flatMap(({ keys }) => keys)).not.toContain('c');
+  });
 });

@@ -64,4 +64,13 @@ describe('a session', () => {
     expect(clock.pending).toBe(0);
     expect(session.remaining()).toBe(0);
   });
+
+  it('is retained for as long as anybody retains it', () => {
+    const [one, other] = [session.retain(), session.retain()];
+    one();
+    one();
+    expect(session.isRetained).toBe(true);
+    other();
+    expect(session.isRetained).toBe(false);
+  });
 });

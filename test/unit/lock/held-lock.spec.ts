@@ -6,20 +6,25 @@ import { HeldLock } from '../../../lib/coord/lock/held-lock.js';
 import { hold } from '../../../lib/coord/lock/hold.js';
 import { Place } from '../../../lib/coord/lock/place.js';
 import { SessionPlaces } from '../../../lib/coord/lock/session-places.js';
+import { ReentrantLock } from '../../../lib/coord/lock/reentrant-lock.js';
 import { LockLostError } from '../../../lib/errors/lock-lost.error.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 const TTL = 10_000;
 
-function heldLock({ maxHold = Infinity } = {}) {
+function heldLock({
+  maxHold = Infinity,
+  kept = true,
+}: { maxHold?: number; kept?: boolean | undefined } = {}) {
   const clock = new FakeClock();
   const session = new Session(7n, instant(clock), TTL, clock);
-  const places = new SessionPlaces(session);
-  const place = new Place({ queues: ['/locks/a/'], admission: EXCLUSIVE, value: '' }, session, [0], 0);
+  const places = new SessionPlaces(session, '/locks//epoch/7');
+  const request = { queues: ['/locks/a/'], admission: EXCLUSIVE, value: '' };
+  const place = new Place(request, session, [0], places.epoch);
   place.revision = 5n;
   places.all.add(place);
   place.admit();
-  const leave = (): Promise<boolean> => Promise.resolve(session.isAlive());
+  const leave = (): Promise<boolean> => Promise.resolve(session.isAlive() && kept);
   const lock = new HeldLock(place, { clock, keys: ['a'], label: 'the lock "a"', maxHold, leave });
   return { clock, session, lock };
 }
@@ -67,5 +72,63 @@ describe('a held lock', () => {
       return Promise.resolve('done');
     });
     await expect(work).rejects.toBeInstanceOf(LockLostError);
+  });
+
+  it('promises no more time than maxHold leaves', async () => {
+    const { clock, lock } = heldLock({ maxHold: 1_000 });
+    expect(await lock.ttl()).toBe(1_000);
+    clock.advance(400);
+    expect(await lock.ttl()).toBe(600);
+    const longer = heldLock({ maxHold: 60_000 });
+    expect(await longer.lock.ttl()).toBe(longer.session.remaining());
+  });
+
+  it('is the cause of what the work under it throws, also when only etcd knew of the loss', async () => {
+    const { clock, lock } = heldLock();
+    const failure = new Error('mine');
+    const failing = hold(lock, () => {
+      clock.freeze(TTL);
+      return Promise.reject(failure);
+    });
+    await expect(failing).rejects.toBe(failure);
+    expect(failure.cause).toBeInstanceOf(LockLostError);
+    const taken = heldLock({ kept: false });
+    const other = new Error('mine too');
+    await expect(hold(taken.lock, () => Promise.reject(other))).rejects.toBe(other);
+    expect(other.cause).toBeInstanceOf(LockLostError);
+  });
+
+  it('comes last in the causes of an error that has one, and leaves alone what cannot take it', async () => {
+    const root = new Error('no answer');
+    const failure = new Error('mine', { cause: root });
+    await expect(hold(heldLock({ kept: false }).lock, () => Promise.reject(failure))).rejects.toBe(failure);
+    expect(failure.cause).toBe(root);
+    expect(root.cause).toBeInstanceOf(LockLostError);
+    const circle = new Error('round');
+    circle.cause = circle;
+    for (const odd of [circle, Object.freeze(new Error('frozen')), 'text', undefined]) {
+      await expect(hold(heldLock({ kept: false }).lock, () => Promise.reject(odd))).rejects.toBe(odd);
+    }
+  });
+
+  it('is lost for who takes it again, too', async () => {
+    const { clock, lock } = heldLock();
+    const again = new ReentrantLock(lock);
+    const work = hold(again, () => {
+      clock.freeze(TTL);
+      return Promise.resolve('done');
+    });
+    await expect(work).rejects.toBeInstanceOf(LockLostError);
+    expect(() => again.assertHeld()).toThrow(LockLostError);
+  });
+
+  it('that was taken again says of each handle whether it was released', async () => {
+    const { lock } = heldLock();
+    const again = new ReentrantLock(lock);
+    expect(await hold(again, () => Promise.resolve('done'))).toBe('done');
+    expect(() => again.assertHeld()).toThrow(/was released/);
+    expect(await again.ttl()).toBe(0);
+    lock.assertHeld();
+    expect(await lock.ttl()).toBeGreaterThan(0);
   });
 });

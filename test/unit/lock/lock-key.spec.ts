@@ -57,8 +57,8 @@ describe('the layout of a queue', () => {
     expect(placeKey(queue, 0x5an, 0, true)).toBe('/locks/order:1/5a-r0');
   });
 
-  it('keeps semaphores, claims and marks where no lock can be', () => {
-    for (const key of [layout.semaphore('x'), layout.claim('x'), layout.withdrawn(1n, 2)]) {
+  it('keeps semaphores, claims and epochs where no lock can be', () => {
+    for (const key of [layout.semaphore('x'), layout.claim('x'), layout.epoch(1n)]) {
       expect(key).toMatch(/^\/locks\/\/\w+\//);
     }
   });
@@ -75,7 +75,7 @@ describe('the layout of a queue', () => {
       kind: 'semaphore',
       key: 'pool',
     });
-    expect(parsePlace('/locks', '/locks//withdrawn/5a-1')).toBeUndefined();
+    expect(parsePlace('/locks', '/locks//epoch/5a')).toBeUndefined();
     expect(parsePlace('/locks', '/locks//claim/x')).toBeUndefined();
     expect(parsePlace('/locks', '/config/x/5a')).toBeUndefined();
   });
