@@ -12,7 +12,10 @@ export interface AllocatedId extends AsyncDisposable {
   isValid(): boolean;
   /** @throws SessionLostError if the number is not provably ours; call it where numbers are made of it */
   assertValid(): void;
-  /** Gives the number back; it rests in quarantine before another process gets it. Never rejects. Idempotent. */
+  /**
+   * Gives the number back; it rests in quarantine before another process gets it. Resolves once etcd has confirmed it, or
+   * could not be reached for 2 s: then it is repeated in the background until the lease has ended. Never rejects. Idempotent.
+   */
   release(): Promise<void>;
 }
 
@@ -22,9 +25,8 @@ export interface HeldIdDeps {
   /** The number is lost when the session has no more than this left, in ms: etcd then keeps it for as long again. */
   readonly reserve: number;
   readonly clock: Clock;
-  readonly give: () => Promise<void>;
-  /** Told once, when the number is released or lost. */
-  readonly stopped: () => void;
+  /** Called once, when the number is released or lost: it has to go back in either case. */
+  readonly ended: () => Promise<void>;
 }
 
 export class HeldId implements AllocatedId {
@@ -32,7 +34,7 @@ export class HeldId implements AllocatedId {
   readonly #deps: HeldIdDeps;
   readonly #abort = new AbortController();
   readonly #onSessionLost = (): void => this.lose(this.#deps.session.signal.reason as Error);
-  #released: Promise<void> | undefined;
+  #ended: Promise<void> | undefined;
   #cancelTimer: () => void = () => undefined;
 
   constructor(deps: HeldIdDeps) {
@@ -47,7 +49,7 @@ export class HeldId implements AllocatedId {
   }
 
   isValid(): boolean {
-    if (this.#released || this.#abort.signal.aborted) return false;
+    if (this.#ended) return false;
     if (this.#left() > 0) return true;
     this.lose(new SessionLostError(`the id ${this.id} is lost: its renewal was not confirmed in time`));
     return false;
@@ -61,12 +63,9 @@ export class HeldId implements AllocatedId {
   }
 
   release(): Promise<void> {
-    if (!this.#released) {
-      const valid = this.isValid();
-      this.#stop();
-      this.#released = valid ? this.#deps.give() : Promise.resolve();
-    }
-    return this.#released;
+    // The clock may say that it is lost by now: that is to be told.
+    this.isValid();
+    return this.#end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -74,8 +73,8 @@ export class HeldId implements AllocatedId {
   }
 
   lose(reason: Error): void {
-    if (this.#released || this.#abort.signal.aborted) return;
-    this.#stop();
+    if (this.#ended) return;
+    void this.#end();
     this.#abort.abort(reason);
   }
 
@@ -90,9 +89,12 @@ export class HeldId implements AllocatedId {
     });
   }
 
-  #stop(): void {
-    this.#cancelTimer();
-    this.#deps.session.signal.removeEventListener('abort', this.#onSessionLost);
-    this.#deps.stopped();
+  #end(): Promise<void> {
+    if (!this.#ended) {
+      this.#cancelTimer();
+      this.#deps.session.signal.removeEventListener('abort', this.#onSessionLost);
+      this.#ended = this.#deps.ended();
+    }
+    return this.#ended;
   }
 }

@@ -5,10 +5,9 @@ import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { SessionLostError } from '../../errors/session-lost.error.js';
 import { checkInteger, checkName } from '../../options/check.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
-import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
-import { prefixRange } from '../etcd/kv.js';
+import { type KeyValue, prefixRange } from '../etcd/kv.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import type { Session } from '../etcd/session.js';
 import { type AllocatedId, HeldId } from './allocated-id.js';
@@ -20,11 +19,10 @@ import {
 } from './allocator.options.js';
 import { type Choice, chooseId, type Taken } from './choose-id.js';
 import { type IdRecord, parseIdRecord } from './id-record.js';
+import { IdReturns } from './id-returns.js';
 
 /** The most ids of one service; Snowflake's ten bits are 1,024. */
 const MOST_IDS = 65_536;
-/** How long each of the two calls of a release may take, in ms. */
-const RELEASE = 1_000;
 
 /**
  * Small numbers that no two processes of a service have at once, for ids made without coordination (Snowflake). Two
@@ -49,7 +47,6 @@ const RELEASE = 1_000;
  */
 export class InstanceIdAllocator {
   readonly #client: EtcdClient;
-  readonly #logger: CoordLogger;
   readonly #clock: Clock;
   readonly #prefix: string;
   readonly #service: string;
@@ -57,6 +54,7 @@ export class InstanceIdAllocator {
   readonly #instance: string;
   readonly #quarantine: number;
   readonly #ttl: number;
+  readonly #returns: IdReturns;
   readonly #held = new Set<HeldId>();
   #closed = false;
 
@@ -68,8 +66,8 @@ export class InstanceIdAllocator {
     clock: Clock = systemClock,
   ) {
     this.#client = client;
-    this.#logger = logger;
     this.#clock = clock;
+    this.#returns = new IdReturns({ client, clock, logger });
     this.#service = checkName('serviceName', serviceName);
     this.#maxId = checkInteger('maxId', maxId, 1, MOST_IDS);
     this.#prefix = `${prefixes.allocators}/${this.#service}/`;
@@ -108,6 +106,7 @@ export class InstanceIdAllocator {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#held].map((held) => held.release()));
+    this.#returns.close();
   }
 
   async #choose(call: CallOptions): Promise<Choice> {
@@ -117,7 +116,7 @@ export class InstanceIdAllocator {
       const record = parseIdRecord(kv);
       taken.set(Number(kv.key.slice(this.#prefix.length)), {
         instance: record?.instance,
-        resting: record?.resting ?? false,
+        resting: record?.resting ?? this.#returns.isPending(kv.value.toString()),
         modRevision: kv.modRevision,
       });
     }
@@ -134,35 +133,42 @@ export class InstanceIdAllocator {
     const key = `${this.#prefix}${choice.id}`;
     const record: IdRecord = { instance: this.#instance, nonce: randomUUID() };
     const value = JSON.stringify(record);
+    let known: { revision: bigint; kvs: readonly KeyValue[] };
     try {
-      const { succeeded, results } = await this.#client.commit(
+      const { succeeded, revision, results } = await this.#client.commit(
         {
           compare: [
             choice.resting === undefined
               ? { key, target: 'create', value: 0n }
               : { key, target: 'mod', value: choice.resting },
           ],
-          success: [{ put: { key, value, lease: session.leaseId } }],
+          success: [{ put: { key, value, lease: session.leaseId } }, { range: { key } }],
           failure: [{ range: { key } }],
         },
         // Twice equals once: the second one finds its own value.
         { ...call, session, idempotent: true },
       );
-      if (!succeeded && results[0]?.kvs[0]?.value.toString() !== value) return undefined;
+      known = { revision, kvs: results.at(-1)!.kvs };
+      if (!succeeded && known.kvs[0]?.value.toString() !== value) return undefined;
     } catch (error) {
-      void this.#giveBack(key, value, 0).catch(() => undefined);
+      // Nobody has used it, so it need not rest.
+      void this.#returns.give({ key, value, session, quarantine: 0 });
       throw error;
     }
-    const mirror = this.#client.mirror({ key });
+    const mirror = this.#client.mirror({ key }, { known });
+    // While it is in use, an end of the process must not free it at once.
+    const release = this.#quarantine > 0 ? session.retain() : () => undefined;
     const held: HeldId = new HeldId({
       id: choice.id,
       session,
       reserve: this.#quarantine,
       clock: this.#clock,
-      give: () => this.#give(key, value),
-      stopped: () => {
+      ended: () => {
         mirror.close();
         this.#held.delete(held);
+        const given = this.#returns.give({ key, value, session, quarantine: this.#quarantine });
+        release();
+        return given;
       },
     });
     this.#held.add(held);
@@ -173,31 +179,6 @@ export class InstanceIdAllocator {
       }
     });
     return held;
-  }
-
-  async #give(key: string, value: string): Promise<void> {
-    try {
-      await this.#giveBack(key, value, this.#quarantine);
-    } catch (error) {
-      // Its lease is still renewed while this process lives, so nobody else gets it: safe, only not given back.
-      this.#logger.warn('an id could not be given back; it stays taken until this process ends', {
-        key,
-        err: error,
-      });
-    }
-  }
-
-  /** Only while the key is ours. With a quarantine the key stays, on a lease that nobody renews. */
-  async #giveBack(key: string, value: string, quarantine: number): Promise<void> {
-    const compare = [{ key, target: 'value', value } as const];
-    const options = { timeout: RELEASE, idempotent: true };
-    if (quarantine === 0) {
-      await this.#client.commit({ compare, success: [{ delete: { key } }] }, options);
-      return;
-    }
-    const lease = await this.#client.grant(quarantine, { timeout: RELEASE });
-    const resting = JSON.stringify({ ...(JSON.parse(value) as IdRecord), resting: true } satisfies IdRecord);
-    await this.#client.commit({ compare, success: [{ put: { key, value: resting, lease } }] }, options);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Connection } from './connection.js';
 import type { CoordLogger } from './coord-logger.js';
 import type { CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
-import type { KeyRange } from './kv.js';
+import type { KeyRange, KeyValue } from './kv.js';
 import type { BatchedReader } from './batched-reader.js';
 import { PageSize } from './page-size.js';
 import { listRange } from './range-list.js';
@@ -33,6 +33,8 @@ export interface MirrorChange {
 export interface MirrorOptions {
   /** Keys a page while listing. @default 16 at first, then as many as make 1 to 4 MiB */
   readonly pageSize?: number;
+  /** What the range holds at a revision, if the caller has just read or written that: then it is not listed again. */
+  readonly known?: { readonly revision: bigint; readonly kvs: readonly KeyValue[] };
 }
 
 export interface MirrorDeps {
@@ -68,11 +70,13 @@ export class Mirror {
   readonly #staleness: Staleness;
   #synced = false;
   #clusterId = 0n;
+  /** The connection that the known state came through: on it the watch goes on from there without a look. */
+  #knownFrom: Generation | undefined;
   #cancelWatch: (() => void) | undefined;
   /** What etcd last refused the watch for, until it takes it. */
   #refusal: string | undefined;
 
-  constructor(range: KeyRange, deps: MirrorDeps, { pageSize }: MirrorOptions = {}) {
+  constructor(range: KeyRange, deps: MirrorDeps, { pageSize, known }: MirrorOptions = {}) {
     this.#range = range;
     this.#deps = deps;
     this.#waiters = new Waiters(deps.clock);
@@ -80,6 +84,13 @@ export class Mirror {
     this.#staleness = new Staleness(deps.clock, (error) =>
       deps.logger.error('a subscriber to the staleness of a range threw', { key: range.key, err: error }),
     );
+    if (known) {
+      this.#map.replace(known.revision, known.kvs);
+      this.#resume.reached(known.revision);
+      this.#knownFrom = deps.connection.live;
+      this.#clusterId = this.#knownFrom?.clusterId ?? 0n;
+      this.#synced = true;
+    }
     void this.#run();
   }
 
@@ -182,6 +193,7 @@ export class Mirror {
   /** Whether the watch can go on where it ended: same cluster, same history, nothing known to be compacted away. */
   async #resumable(generation: Generation): Promise<boolean> {
     if (!this.#resume.known || this.#clusterId !== generation.clusterId) return false;
+    if (this.#knownFrom === generation) return true;
     const { entries } = this.#map;
     const reader = this.#deps.readerOf(generation);
     return isSameHistory(generation, reader, this.#range, this.#resume.next - 1n, entries, this.#call);

@@ -62,6 +62,23 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     });
   });
 
+  it('goes on from what its owner knows, without a list of its own', async () => {
+    const key = `${prefix}a`;
+    const { revision, results } = await client.commit({
+      success: [{ put: { key, value: '1' } }, { range: { key } }],
+    });
+    // Between the state and the watch: it must not be missed.
+    await put({ a: '2' });
+    const mirror = client.mirror({ key }, { known: { revision, kvs: results[1]!.kvs } });
+    const changes: MirrorChange[] = [];
+    mirror.subscribe((change) => changes.push(change));
+    expect(values(mirror)).toEqual({ [key]: '1' });
+    await until(() => values(mirror)[key] === '2');
+    await remove('a');
+    await until(() => mirror.snapshot().entries.size === 0);
+    expect(changes.map(({ cause }) => cause)).toEqual(['watch', 'watch']);
+  });
+
   it('keeps apart prefixes of which one begins like the other', async () => {
     const mirror = client.mirror(prefixRange(`${prefix}user/`));
     await mirror.ready();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EtcdProcess, FaultProxy } from '../../../lib/testing/index.js';
+import { costInCalls, countedCalls } from '../../support/etcd-calls.js';
 import { until } from '../../support/until.js';
 import { etcdKinds } from '../etcd-kinds.js';
 import { LockRoom } from './lock-room.js';
@@ -14,35 +15,27 @@ describe.runIf((await etcdKinds()).includes('binary'))('what locks ask of etcd',
     a = new LockRoom([etcd.endpoint]);
     b = new LockRoom([etcd.endpoint]);
     for (const { locks } of [a, b]) await (await locks.acquire('warm-up')).release();
-    // The sentinel of each session is written behind the scenes.
+    // The sentinel of each session is written behind the scenes; then it is listed, to be watched.
     await until(async () => (await a.keys('/im-infra/sessions/')).length === 2);
-    await sleep(300);
+    await quiet();
   });
   afterAll(async () => {
     await Promise.all([a.close(), b.close()]);
     await etcd.stop();
   });
 
-  /** Calls and streams that etcd has counted, by method; keep-alives are left out. */
-  const counted = async (): Promise<Readonly<Record<string, number>>> => {
-    const text = await (await fetch(`http://127.0.0.1:${etcd.metricsPort}/metrics`)).text();
-    const counts: Record<string, number> = {};
-    for (const [, method, count] of text.matchAll(
-      /^grpc_server_started_total\{grpc_method="(Txn|Put|DeleteRange|Range|Watch|LeaseGrant|LeaseRevoke)".*\} (\d+)$/gm,
-    )) {
-      if (Number(count) > 0) counts[method!] = Number(count);
-    }
-    return counts;
+  /** Nothing has come for a while: what began behind the scenes has come to its end. */
+  const quiet = async (): Promise<void> => {
+    let before = '';
+    await until(async () => {
+      await sleep(200);
+      const now = JSON.stringify(await countedCalls(etcd));
+      const same = now === before;
+      before = now;
+      return same;
+    });
   };
-  /** What `work` has cost; nothing is counted for what did not happen. */
-  const cost = async (work: () => Promise<unknown>): Promise<Record<string, number>> => {
-    const before = await counted();
-    await work();
-    const spent = Object.entries(await counted()).map(
-      ([method, count]) => [method, count - (before[method] ?? 0)] as const,
-    );
-    return Object.fromEntries(spent.filter(([, count]) => count > 0));
-  };
+  const cost = (work: () => Promise<unknown>) => costInCalls(etcd, work);
 
   it('is two calls for a free lock, taken and given back, and one for a try that fails', async () => {
     expect(await cost(async () => (await a.locks.acquire('free')).release())).toEqual({ Txn: 2 });
