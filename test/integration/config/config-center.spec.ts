@@ -1,4 +1,4 @@
-import { firstValueFrom } from 'rxjs';
+import { concatMap, firstValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
@@ -320,6 +320,29 @@ describe.each(await etcdKinds())('ConfigCenter on %s etcd', (kind) => {
       await until(() => seen.length === 3);
       expect(seen).toEqual([undefined, 1, 2]);
       expect(room.lines.filter(({ level }) => level === 'error').length).toBe(3);
+    });
+
+    it('waits for no subscriber that takes its time', async () => {
+      const seen: unknown[] = [];
+      const handled: unknown[] = [];
+      let go: () => void = () => undefined;
+      const gate = new Promise<void>((resolve) => (go = resolve));
+      room.config
+        .watch('n')
+        .pipe(
+          concatMap(async (value) => {
+            await gate;
+            return value;
+          }),
+        )
+        .subscribe((value) => handled.push(value));
+      room.config.watch('n').subscribe((value) => seen.push(value));
+      for (let n = 1; n <= 3; n++) await room.config.set('n', n);
+      await until(() => seen.length === 4);
+      expect(handled).toEqual([]);
+      go();
+      await until(() => handled.length === 4);
+      expect(handled).toEqual([undefined, 1, 2, 3]);
     });
 
     it('may be left with the first value, whether it is there already or not', async () => {
