@@ -14,6 +14,9 @@ export interface FaultProxyOptions {
   readonly seed?: number;
 }
 
+/** How often a port that somebody else has taken is tried again, in ms. */
+const RETRY = 50;
+
 /**
  * A TCP proxy that makes a network's faults, each at a chosen moment: cut, half-open silence, refusal, delay. It knows
  * HTTP/2's frames and so can strike at a chosen message of a chosen gRPC method.
@@ -32,6 +35,8 @@ export class FaultProxy implements AsyncDisposable {
   #target: { readonly host: string; readonly port: number };
   #port = 0;
   #accepted = 0;
+  #closed = false;
+  #retry: NodeJS.Timeout | undefined;
   #stalled = false;
   #delay: readonly [min: number, max: number] = [0, 0];
 
@@ -93,6 +98,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Destroys the open connections, and new ones meet a closed port, as if the process had died. */
   refuse(): void {
+    clearTimeout(this.#retry);
     this.#server?.close();
     this.#server = undefined;
     this.cut();
@@ -103,11 +109,15 @@ export class FaultProxy implements AsyncDisposable {
     this.#delay = [min, max];
   }
 
-  /** Ends stall, refusal and delay. Bytes that a stall has held arrive now. */
+  /**
+   * Ends stall, refusal and delay. Bytes that a stall has held arrive now. If somebody has taken the port during a refusal,
+   * this one listens as soon as it is free again. A proxy that is closed stays so.
+   */
   resume(): void {
+    if (this.#closed) return;
     this.#stalled = false;
     this.#delay = [0, 0];
-    if (this.#server === undefined) this.#listen(this.#port);
+    if (this.#server === undefined) this.#listenAgain();
     for (const connection of this.#connections) connection.resume();
   }
 
@@ -137,6 +147,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Destroys everything. Idempotent. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.refuse();
     this.#rules.clear();
     return Promise.resolve();
@@ -150,6 +161,16 @@ export class FaultProxy implements AsyncDisposable {
     const rule = new FrameRule(action, options, (each) => this.#rules.delete(each));
     this.#rules.add(rule);
     return rule;
+  }
+
+  #listenAgain(): void {
+    clearTimeout(this.#retry);
+    const server = this.#listen(this.#port);
+    server.once('error', () => {
+      if (this.#server !== server) return;
+      this.#server = undefined;
+      this.#retry = setTimeout(() => this.#listenAgain(), RETRY).unref();
+    });
   }
 
   #listen(port: number): Server {

@@ -86,6 +86,16 @@ describe('the faults of an embedded etcd', () => {
     expect((await client.timeToLive(ID)).grantedTTL).toBe('60');
   });
 
+  it('a restart that is under way when the server stops does not bring it back', async () => {
+    const restarted = etcd.faults.restart({ down: 100 });
+    await etcd.stop();
+    await restarted;
+    await expect(client.range({ key: 'a' }, { deadline: Date.now() + 200 })).rejects.toThrow();
+    const port = Number(etcd.endpoint.split(':')[1]);
+    const second = await EmbeddedEtcd.start({ port });
+    await second.stop();
+  });
+
   it('network lets a test strike at one message', async () => {
     await client.put({ key: 'a', value: '1' });
     etcd.faults.network.cutAtFrame({ path: '/etcdserverpb.KV/Put' });

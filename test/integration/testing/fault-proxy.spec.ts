@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedEtcd, FaultProxy } from '../../../lib/testing/index.js';
@@ -159,6 +159,33 @@ describe('FaultProxy', () => {
         { timeout: 5_000 },
       )
       .toBe('served');
+  });
+
+  it('serves again as soon as its port is free, where somebody has taken it meanwhile', async () => {
+    proxy.refuse();
+    const thief = createServer((socket) => socket.destroy()).listen(proxy.port, '127.0.0.1');
+    await once(thief, 'listening');
+    proxy.resume();
+    await expect(client.put({ key: 'a', value: '1' })).rejects.toThrow();
+    thief.close();
+    await expect
+      .poll(
+        () =>
+          client.put({ key: 'a', value: '2' }).then(
+            () => 'served',
+            () => 'refused',
+          ),
+        { timeout: 5_000 },
+      )
+      .toBe('served');
+  });
+
+  it('stays closed once it is closed', async () => {
+    proxy.refuse();
+    await proxy.close();
+    proxy.resume();
+    const [error] = (await once(connect(proxy.port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNREFUSED');
   });
 
   it('delays each direction', async () => {
