@@ -11,6 +11,11 @@ export interface WriteOptions extends CallOptions {
   readonly idempotent?: boolean;
 }
 
+export interface AttemptOptions extends WriteOptions {
+  /** Told of each attempt that provably did not run, before the next one is made. */
+  readonly notRun?: () => void;
+}
+
 type CallKind = 'read' | 'write' | 'idempotent write';
 
 type Run<T> = (rpc: Generation['rpc'], options: WireOptions) => Promise<T>;
@@ -38,12 +43,12 @@ export class Calls {
    * Runs a call that writes. It is repeated only if it provably did not run, or if `idempotent` says that twice equals
    * once. A write that may have run, and whose answer nobody got, ends in an {@link OutcomeUnknownError}.
    */
-  write<T>(run: Run<T>, { idempotent = false, ...options }: WriteOptions = {}): Promise<T> {
+  write<T>(run: Run<T>, { idempotent = false, ...options }: AttemptOptions = {}): Promise<T> {
     return this.#call(run, options, idempotent ? 'idempotent write' : 'write');
   }
 
-  async #call<T>(run: Run<T>, options: CallOptions, kind: CallKind): Promise<T> {
-    const { timeout = this.#defaultTimeout, signal } = options;
+  async #call<T>(run: Run<T>, options: AttemptOptions, kind: CallKind): Promise<T> {
+    const { timeout = this.#defaultTimeout, signal, notRun } = options;
     const end = this.#clock.now() + timeout;
     const left = (): number => Math.max(1, end - this.#clock.now());
     const backoff = new Backoff({ first: 20, most: 1_000 }, this.#random);
@@ -63,6 +68,7 @@ export class Calls {
       } catch (error) {
         last = error as RpcFailure;
       }
+      if (last.fate === 'not-run') notRun?.();
       signal?.throwIfAborted();
       if (last.doubt) generation.drop(last);
       if (last.fate === 'refused') throw last.toRefusal();

@@ -71,6 +71,11 @@ export class CommitBatch {
     return { success: riders.map(({ txn }) => ({ request_txn: encodeTxn(txn) })) };
   }
 
+  /** The latest {@link request} provably did not run. */
+  notRun(): void {
+    for (const rider of this.#riders) rider.notRun();
+  }
+
   /** Gives each its part of the answer to the latest {@link request}. */
   answer(response: ITxnResponse): void {
     const riders = this.#riders;

@@ -41,7 +41,8 @@ export class CommitEntry {
   readonly #caller: Caller;
   readonly #cancelTimer: () => void;
   readonly #stopListening: () => void;
-  #sent = false;
+  /** Attempts that may have run. */
+  #attempts = 0;
   #settled = false;
 
   constructor(
@@ -68,13 +69,18 @@ export class CommitEntry {
     if (this.#settled) return false;
     if (!this.#session || this.#session.isAlive()) return true;
     const reason = this.#session.signal.reason as Error;
-    this.reject(this.#sent ? outcomeUnknown('before its session was lost', reason) : reason);
+    this.reject(this.#attempts > 0 ? outcomeUnknown('before its session was lost', reason) : reason);
     return false;
   }
 
   /** From now on it may run. */
   sent(): void {
-    this.#sent = true;
+    this.#attempts++;
+  }
+
+  /** The latest attempt did not. */
+  notRun(): void {
+    this.#attempts--;
   }
 
   resolve(result: TxnResult): void {
@@ -95,7 +101,7 @@ export class CommitEntry {
 
   #timeoutError(timeout: number): Error {
     const budget = `within ${Math.round(timeout)} ms`;
-    return this.#sent
+    return this.#attempts > 0
       ? outcomeUnknown(budget)
       : new CoordUnavailableError(`a write could not be sent to etcd ${budget}; nothing was written`);
   }

@@ -1,7 +1,7 @@
 import type { ITxnRequest, ITxnResponse } from 'etcd3';
 import { ClosedError } from '../../errors/closed.error.js';
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
-import type { WriteOptions } from './calls.js';
+import type { AttemptOptions } from './calls.js';
 import type { Clock } from './clock.js';
 import { CommitBatch } from './commit-batch.js';
 import { CommitEntry, type CommitOptions } from './commit-entry.js';
@@ -16,7 +16,7 @@ const IN_FLIGHT = 2;
 const LOOK_AHEAD = 64;
 
 /** Sends what `request` makes; it is asked at the moment of sending, each time that is done. */
-type Send = (request: () => ITxnRequest, options: WriteOptions) => Promise<ITxnResponse>;
+type Send = (request: () => ITxnRequest, options: AttemptOptions) => Promise<ITxnResponse>;
 
 /**
  * Group commit: transactions that are ready together travel as one etcd transaction. What comes while batches are on
@@ -109,10 +109,12 @@ export class GroupCommit {
   async #sendBatch(batch: CommitBatch): Promise<void> {
     const { idempotent } = batch;
     const timeout = Math.max(1, batch.end - this.#clock.now());
+    const notRun = (): void => batch.notRun();
     try {
-      batch.answer(await this.#send(() => batch.request(), { timeout, idempotent }));
+      batch.answer(await this.#send(() => batch.request(), { timeout, idempotent, notRun }));
     } catch (error) {
       if (error instanceof EtcdRefusedError && batch.entries.length > 1) {
+        notRun();
         for (const entry of batch.entries) entry.alone = true;
         this.#queue.unshift(...batch.entries);
       } else {

@@ -15,6 +15,8 @@ interface Sent {
   readonly idempotent: boolean | undefined;
   answer(): void;
   fail(error: unknown): void;
+  /** The attempt did not run; the next one is waited for. */
+  notRun(): void;
 }
 
 const put = (key: string, value: string | Buffer = ''): Txn => ({ success: [{ put: { key, value } }] });
@@ -45,7 +47,7 @@ describe('group commit', () => {
     connected = true;
     connect = [];
     group = new GroupCommit(
-      async (request, { idempotent }) => {
+      async (request, { idempotent, notRun }) => {
         if (!connected) await new Promise<void>((resolve) => connect.push(resolve));
         const wire = request();
         return new Promise((resolve, reject) => {
@@ -54,6 +56,7 @@ describe('group commit', () => {
             idempotent,
             answer: () => resolve(answerTo(wire)),
             fail: reject,
+            notRun: notRun!,
           });
         });
       },
@@ -266,6 +269,27 @@ describe('group commit', () => {
     await settled();
     clock.advance(5_000);
     await expect(waiting).rejects.toBeInstanceOf(CoordUnavailableError);
+  });
+
+  it('knows that a write was not written whose every attempt provably did not run', async () => {
+    const waiting = group.commit(put('a'));
+    await settled();
+    sent[0]!.notRun();
+    clock.advance(5_000);
+    await expect(waiting).rejects.toBeInstanceOf(CoordUnavailableError);
+  });
+
+  it('knows that a write was not written that waits again since its batch was refused', async () => {
+    const results = Promise.allSettled(['a', 'b'].map((key) => group.commit(put(key))));
+    await settled();
+    sent[0]!.fail(new EtcdRefusedError('etcdserver: requested lease not found', 5));
+    await settled();
+    expect(batches().slice(1)).toEqual([['a']]);
+    clock.advance(5_000);
+    expect((await results).map((result) => (result as PromiseRejectedResult).reason)).toEqual([
+      expect.any(OutcomeUnknownError),
+      expect.any(CoordUnavailableError),
+    ]);
   });
 
   it('rejects what waits when it is closed', async () => {
