@@ -19,6 +19,7 @@ import type {
   Txn,
   TxnResult,
 } from './kv.js';
+import { keyToBytes, keyToText } from './key-bytes.js';
 
 const COMPARE_RESULT = { '=': 'Equal', '!=': 'NotEqual', '<': 'Less', '>': 'Greater' } as const;
 const SORT_ORDER = { asc: 'Ascend', desc: 'Descend' } as const;
@@ -26,7 +27,7 @@ const SORT_TARGET = { key: 'Key', create: 'Create', mod: 'Mod', version: 'Versio
 const NOTHING: OpResult = { kvs: [], count: 0, more: false };
 
 export function encodeKeys({ key, end }: KeyRange): { key: Buffer; range_end?: Buffer } {
-  return { key: Buffer.from(key), ...(end !== undefined && { range_end: Buffer.from(end) }) };
+  return { key: keyToBytes(key), ...(end !== undefined && { range_end: keyToBytes(end) }) };
 }
 
 export function encodeRange(query: RangeQuery): IRangeRequest {
@@ -73,7 +74,7 @@ function encodeOp(op: Op): IRequestOp {
   const { key, value, lease } = op.put;
   return {
     request_put: {
-      key: Buffer.from(key),
+      key: keyToBytes(key),
       value: Buffer.from(value),
       ...(lease !== undefined && { lease: lease.toString() }),
     },
@@ -82,7 +83,7 @@ function encodeOp(op: Op): IRequestOp {
 
 export function decodeKeyValue(kv: IKeyValue): KeyValue {
   return {
-    key: kv.key.toString(),
+    key: keyToText(kv.key),
     value: kv.value,
     createRevision: BigInt(kv.create_revision),
     modRevision: BigInt(kv.mod_revision),

@@ -96,6 +96,21 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     );
   });
 
+  it('keeps keys apart that are no text, and gets over them from page to page', async () => {
+    const raw = new Etcd3({ hosts: etcd.endpoints });
+    const bytes = [0x80, 0x81, 0xff, 0xfe, 0xc3];
+    for (const byte of bytes) {
+      const key = Buffer.concat([Buffer.from(prefix), Buffer.of(byte)]);
+      await raw.kv.put({ key, value: Buffer.of(byte) });
+    }
+    raw.close();
+    const mirror = client.mirror(prefixRange(prefix), { pageSize: 2 });
+    const { entries } = await mirror.ready();
+    expect([...entries.values()].map(({ value }) => value[0])).toEqual(bytes.toSorted((a, b) => a - b));
+    for (const key of entries.keys()) await client.commit({ success: [{ delete: { key } }] });
+    await until(() => mirror.snapshot().entries.size === 0);
+  });
+
   it('holds ranges larger than one gRPC message usually may be, and events that etcd sends in fragments', async () => {
     const megabyte = Buffer.alloc(1024 * 1024, 'x');
     for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await put({ [key]: megabyte });
