@@ -117,6 +117,14 @@ export class EtcdClient {
     return BigInt(ID);
   }
 
+  /** Ends a lease of {@link grant}, and all that hangs on it. May be repeated; a lease that is gone already is refused. */
+  async revoke(lease: bigint, options?: CallOptions): Promise<void> {
+    await this.#calls.write((rpc, wire) => rpc.leaseClient.leaseRevoke({ ID: lease.toString() }, wire), {
+      ...options,
+      idempotent: true,
+    });
+  }
+
   /** Every write of the library: see {@link GroupCommit}. */
   commit(txn: Txn, options?: CommitOptions): Promise<TxnResult> {
     return this.#group.commit(txn, options);

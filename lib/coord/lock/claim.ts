@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
@@ -18,11 +19,11 @@ export interface ResolvedClaimOptions {
   readonly call: CallOptions;
 }
 
-export function resolveClaimOptions({
-  retain = 3_600_000,
-  signal,
-  timeout = 5_000,
-}: ClaimOptions = {}): ResolvedClaimOptions {
+export function resolveClaimOptions(options: ClaimOptions = {}): ResolvedClaimOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new ValidationError('options', "an object such as { retain: '1h' }", options);
+  }
+  const { retain = 3_600_000, signal, timeout = 5_000 } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new ValidationError('signal', 'an AbortSignal', signal);
   }
@@ -32,7 +33,10 @@ export function resolveClaimOptions({
   };
 }
 
-/** Creates `key`, if nobody has. A look comes first: most callers find it taken, and need no lease. */
+/**
+ * Creates `key`, if nobody has. A look comes first: most callers find it taken, and need no lease. The lease of a claim
+ * that was not won, or that nobody waits for any more, is revoked; that undoes a claim whose answer was lost, too.
+ */
 export async function claim(
   client: EtcdClient,
   key: string,
@@ -43,13 +47,30 @@ export async function claim(
   const lease = await client.grant(retain, call);
   // Ours and nobody else's: the transaction may be repeated, and recognises what it did.
   const value = JSON.stringify({ ...(JSON.parse(holder) as object), claim: randomUUID() });
-  const { succeeded, results } = await client.commit(
-    {
-      compare: [{ key, target: 'create', value: 0n }],
-      success: [{ put: { key, value, lease } }],
-      failure: [{ range: { key } }],
-    },
-    { ...call, idempotent: true },
-  );
-  return succeeded || results[0]?.kvs[0]?.value.toString() === value;
+  const owner = async (): Promise<string | undefined> => {
+    try {
+      const { succeeded, results } = await client.commit(
+        {
+          compare: [{ key, target: 'create', value: 0n }],
+          success: [{ put: { key, value, lease } }],
+          failure: [{ range: { key } }],
+        },
+        { ...call, idempotent: true },
+      );
+      return succeeded ? value : results[0]?.kvs[0]?.value.toString();
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) throw error;
+      const found = (await client.range({ key }, call)).kvs[0]?.value.toString();
+      if (found === undefined) throw error;
+      return found;
+    }
+  };
+  let won = false;
+  try {
+    won = (await owner()) === value;
+    return won;
+  } finally {
+    // If etcd cannot be asked, it ends by itself.
+    if (!won) void client.revoke(lease).catch(() => undefined);
+  }
 }

@@ -55,15 +55,19 @@ function keyPart(
   );
 }
 
+/** What a value that is missing, or cannot be read, becomes inside a string; `order-undefined` would lock all orders. */
+const UNREADABLE = /\[object |(?<![\p{L}\p{N}])(undefined|null|NaN)(?![\p{L}\p{N}])/u;
+/** What an empty value leaves of `order:${id}`. */
+const EMPTY_PART = /^:|::|:$/;
+
 /** Checks what a key function made: the usual rules, and no part that a missing or unreadable value leaves behind. */
 export function checkComputedKey(made: unknown): readonly string[] {
   const keys = checkLockKeys('the key made for @WithLock', made);
   for (const key of keys) {
-    const suspicious = key.includes('[object ') || /(^|[/:])(undefined|null|NaN)($|[/:])/.test(key);
-    if (suspicious) {
+    if (UNREADABLE.test(key) || EMPTY_PART.test(key)) {
       throw new ValidationError(
         'the key made for @WithLock',
-        'a key without a part that is undefined, null, NaN or an object',
+        'a key without a part that is empty, undefined, null, NaN or an object',
         key,
       );
     }

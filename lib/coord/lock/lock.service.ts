@@ -120,6 +120,7 @@ export class LockService {
    * over. For jobs that every process starts at the same time; the key names the tick: `report/2026-11-22T00:00Z`.
    *
    * @throws CoordUnavailableError if etcd could not be asked: then nobody knows, and the job should not run
+   * @throws OutcomeUnknownError if the answer was lost and could not be read either: the same, and the key may be claimed
    */
   async claim(key: string, options?: ClaimOptions): Promise<boolean> {
     const claimed = checkLockKey('key', key);

@@ -28,10 +28,17 @@ export interface LockedMethod {
 
 export const WITH_LOCK = Symbol.for('im-infra:with-lock');
 
-type LockedBy<A extends readonly unknown[]> = <M extends (...args: [...A, ...never[]]) => Promise<unknown>>(
+/** What a method's arguments have to fit, for a key function that takes `A`: the method may have more of them. */
+type Taking<A extends readonly unknown[]> = number extends A['length'] ? A : readonly [...A, ...unknown[]];
+
+/**
+ * For an asynchronous method whose arguments fit the key function; `never` refuses the others. To ask it of the method's own
+ * type would refuse all of them for a function of `...args`: a method that takes a string does not take anything.
+ */
+type LockedBy<A extends readonly unknown[]> = <M extends (...args: never[]) => Promise<unknown>>(
   target: object,
   property: string | symbol,
-  descriptor: TypedPropertyDescriptor<M>,
+  descriptor: Parameters<M> extends Taking<A> ? TypedPropertyDescriptor<M> : never,
 ) => void;
 
 /**
@@ -53,10 +60,11 @@ export function WithLock<A extends readonly unknown[]>(
 ): LockedBy<A>;
 export function WithLock(
   key: string | ((...args: never[]) => string | readonly string[]),
-  { ifHeld = 'wait', ...options }: WithLockOptions = {},
+  withOptions: WithLockOptions = {},
 ): LockedBy<[]> {
+  resolveLockOptions(withOptions);
+  const { ifHeld = 'wait', ...options } = withOptions;
   checkOneOf('ifHeld', ifHeld, ['wait', 'skip', 'throw']);
-  resolveLockOptions(options);
   return (target, property, descriptor) => {
     const method = descriptor?.value as ((...args: never[]) => Promise<unknown>) | undefined;
     if (typeof method !== 'function') {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Etcd3 } from 'etcd3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Lock } from '../../../lib/coord/lock/lock.js';
 import { currentLock } from '../../../lib/coord/lock/lock-context.js';
@@ -378,6 +379,16 @@ describe.each(await etcdKinds())('locks on %s etcd', (kind) => {
     await until(() => b.locks.claim('report/2026-11-23T00:00Z', { retain: '2s' }));
     await expect(a.locks.claim('')).rejects.toBeInstanceOf(ValidationError);
     await expect(a.locks.claim('x', { retain: 10 })).rejects.toBeInstanceOf(ValidationError);
+  });
+
+  it('leave no lease where a claim was not won', async () => {
+    const raw = new Etcd3({ hosts: etcd.endpoints });
+    const leases = async (): Promise<number> => (await raw.leaseClient.leaseLeases()).leases.length;
+    const before = await leases();
+    const won = await Promise.all(Array.from({ length: 20 }, () => b.locks.claim('crowd')));
+    expect(won.filter(Boolean)).toHaveLength(1);
+    await until(async () => (await leases()) === before + 1);
+    raw.close();
   });
 
   it('refuse wrong arguments before anything is sent', async () => {

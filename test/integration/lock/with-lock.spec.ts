@@ -442,6 +442,7 @@ describe.each(await etcdKinds())('@WithLock on %s etcd', (kind) => {
     ).toThrow(ValidationError);
     expect(() => WithLock('order', { ttl: '1s' })).toThrow(/ttl/);
     expect(() => WithLock('order', { ifHeld: 'ignore' as 'skip' })).toThrow(/ifHeld/);
+    expect(() => WithLock('order', null as unknown as object)).toThrow(ValidationError);
     expect(() => WithLock('order')(Orders.prototype, 'calls', {})).toThrow(/a method/);
   });
 });

@@ -59,11 +59,21 @@ describe('the key that a function made', () => {
     expect(checkComputedKey('order:1')).toEqual(['order:1']);
     expect(checkComputedKey(['a', 'b'])).toEqual(['a', 'b']);
     expect(checkComputedKey('nullable:undefinedness')).toEqual(['nullable:undefinedness']);
+    expect(checkComputedKey('order-7_a:b/c')).toEqual(['order-7_a:b/c']);
+    expect(checkComputedKey('id:_x-')).toEqual(['id:_x-']);
   });
 
   it.each([
     'order:undefined',
     'order/null',
+    'order-undefined',
+    'order_null_x',
+    'order NaN',
+    'order.undefined.x',
+    'order:',
+    ':7',
+    'order::x',
+    'a:b::',
     'NaN',
     '[object Object]',
     'a:[object Promise]',
