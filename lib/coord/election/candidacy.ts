@@ -57,10 +57,12 @@ export class Candidacy {
     const { name, campaign, logger } = this.#deps;
     const closing = this.#closing.signal;
     const backoff = new Backoff({ first: 100, most: 5_000 });
+    let failing = false;
     while (!closing.aborted) {
       try {
         const leadership = await campaign(closing);
         backoff.reset();
+        failing = false;
         if (closing.aborted) return await leadership.resign();
         this.#leadership = leadership;
         logger.info('elected', { election: name, token: leadership.fencingToken.toString() });
@@ -69,7 +71,8 @@ export class Candidacy {
         logger.warn('leadership lost', { election: name, err: leadership.signal.reason as Error });
       } catch (error) {
         if (closing.aborted) return;
-        logger.warn('campaign failed', { election: name, err: error });
+        if (!failing) logger.warn('campaign failed, and is tried again', { election: name, err: error });
+        failing = true;
         await pause(this.#clock, backoff.next(), closing);
       }
     }

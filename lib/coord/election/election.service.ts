@@ -1,4 +1,4 @@
-import { defer, type Observable, share, ReplaySubject } from 'rxjs';
+import { type Observable, ReplaySubject, share } from 'rxjs';
 import { ValidationError } from '../../errors/validation.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
@@ -45,6 +45,7 @@ export class ElectionService {
   readonly #closing = new AbortController();
   readonly #watches = new Map<string, Observable<Leader | null>>();
   readonly #candidacies = new Map<string, Candidacy>();
+  #resigned = false;
 
   constructor(
     context: Pick<RoomContext, 'client' | 'service' | 'logger' | 'prefixes' | 'sessionTtl'>,
@@ -94,7 +95,9 @@ export class ElectionService {
     const queue = this.#layout.queue(checkLockKey('name', name));
     let watch = this.#watches.get(queue);
     if (!watch) {
-      watch = defer(() => watchLeader(this.#client, queue, this.#closing.signal)).pipe(
+      const report = (error: unknown): void =>
+        this.#logger.error('a subscriber to the leader threw', { election: name, err: error });
+      watch = watchLeader(this.#client, queue, this.#closing.signal, report).pipe(
         share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),
       );
       this.#watches.set(queue, watch);
@@ -102,7 +105,10 @@ export class ElectionService {
     return watch;
   }
 
-  /** Stands for election until the service is closed, once per name however often it is asked for. */
+  /**
+   * Stands for election until the service is closed or resigns, once per name however often it is asked for; after that
+   * it stands no more, and never leads.
+   */
   candidacy(name: string): Candidacy {
     let candidacy = this.#candidacies.get(name);
     if (!candidacy) {
@@ -113,18 +119,21 @@ export class ElectionService {
         campaign: (signal) => this.campaign(name, { signal }),
       });
       this.#candidacies.set(name, candidacy);
+      if (this.#resigned) void candidacy.close();
     }
     return candidacy;
   }
 
   /** Hands over every leadership that decorated methods hold, after what they still run: early in a shutdown. */
   async resignAll(): Promise<void> {
+    this.#resigned = true;
     await Promise.all([...this.#candidacies.values()].map((candidacy) => candidacy.close()));
   }
 
   /** Every campaign rejects with `ClosedError`, every leadership is resigned; waits for etcd at most 2 s. Idempotent. */
   async close(): Promise<void> {
     liveElections.delete(this);
+    this.#resigned = true;
     this.#closing.abort();
     for (const candidacy of this.#candidacies.values()) void candidacy.close();
     await this.#queues.close(CLOSE);

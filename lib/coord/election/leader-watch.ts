@@ -1,6 +1,7 @@
-import { Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import { type KeyValue, prefixRange } from '../etcd/kv.js';
+import { SafeObservable, type ThrownReport } from '../etcd/safe-observable.js';
 
 /** Who leads, as etcd says. */
 export interface Leader {
@@ -11,15 +12,20 @@ export interface Leader {
 
 /**
  * The leader of a queue of candidates: the current one first, then every change; `null` while there is none. Never
- * errors: while etcd is away the last known leader stays. Completes when the client is closed.
+ * errors: while etcd is away the last known leader stays. Completes when the client is closed. What a subscriber throws is
+ * reported.
  */
 export function watchLeader(
   client: EtcdClient,
   queue: string,
   closing: AbortSignal,
+  report: ThrownReport,
 ): Observable<Leader | null> {
-  return new Observable((subscriber) => {
-    if (closing.aborted) return subscriber.complete();
+  return new SafeObservable<Leader | null>(report, (subscriber) => {
+    if (closing.aborted) {
+      subscriber.complete();
+      return () => undefined;
+    }
     const mirror = client.mirror(prefixRange(queue));
     const candidates = new Map<string, KeyValue>();
     let last: Leader | null | undefined;
