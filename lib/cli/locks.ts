@@ -2,7 +2,6 @@ import { resolveCoordOptions } from '../coord/coord.options.js';
 import { EtcdClient } from '../coord/etcd/etcd.client.js';
 import { prefixRange } from '../coord/etcd/kv.js';
 import { checkLockKey } from '../coord/lock/lock-key.js';
-import { QueueLayout } from '../coord/lock/queue-layout.js';
 import type { CliIo } from './cli-io.js';
 import { columns } from './columns.js';
 import { COMMON_FLAGS_HELP, readFlags } from './flags.js';
@@ -10,8 +9,9 @@ import { LOCK_HEADINGS, lockCells, lockJson, type LockRow, lockRows } from './lo
 import { UsageError } from './usage.error.js';
 
 const usage = `usage: im-infra locks ls [key]       who holds which lock, who waits, since when, from where
-       im-infra locks watch [key]    the same, again after every change until Ctrl-C
-       im-infra locks break <key>    take the lock from its owner, who is told; the next one gets it
+       im-infra locks watch [key]    the same, again after every change until Ctrl-C; with --json an array a line
+       im-infra locks break <key>    take the lock from its owner, who is told; the next one gets it. Of a semaphore
+                                     that is the permit taken first
 
 ${COMMON_FLAGS_HELP}`;
 
@@ -33,20 +33,22 @@ export async function runLocks(args: readonly string[], io: CliIo): Promise<numb
   try {
     await client.ready({ signal: io.signal });
     if (verb === 'break') return await breakLock(reader, io);
-    const print = (rows: readonly LockRow[]): void =>
-      io.stdout(
-        json
-          ? rows.map((row) => `${JSON.stringify(lockJson(row))}\n`).join('')
-          : rows.length === 0
-            ? 'no lock is held\n'
-            : columns(LOCK_HEADINGS, rows.map(lockCells)),
-      );
-    if (verb === 'ls') print(await read(reader, io.signal));
-    else await watch(reader, print, io.signal);
+    if (verb === 'ls') {
+      const rows = await read(reader, io.signal);
+      io.stdout(json ? rows.map((row) => `${JSON.stringify(lockJson(row))}\n`).join('') : table(rows));
+    } else {
+      // A line for the state as a whole: an empty one is a state, too.
+      const text = json ? (rows: readonly LockRow[]) => `${JSON.stringify(rows.map(lockJson))}\n` : table;
+      await watch(reader, (rows) => io.stdout(text(rows)), io.signal);
+    }
     return 0;
   } finally {
     await client.close();
   }
+}
+
+function table(rows: readonly LockRow[]): string {
+  return rows.length === 0 ? 'no lock is held\n' : columns(LOCK_HEADINGS, rows.map(lockCells));
 }
 
 interface Reader {
@@ -67,25 +69,30 @@ async function watch(
   signal: AbortSignal,
 ): Promise<void> {
   const mirror = client.mirror(prefixRange(`${root}/`));
-  mirror.subscribe(() =>
-    print(
-      lockRows(root, [...mirror.snapshot().entries.values()]).filter(
-        (row) => key === undefined || row.key === key,
-      ),
-    ),
-  );
+  let printed: string | undefined;
+  mirror.subscribe(() => {
+    const rows = lockRows(root, [...mirror.snapshot().entries.values()]).filter(
+      (row) => key === undefined || row.key === key,
+    );
+    // What lies below the root is more than the locks that were asked for.
+    const state = rows.map(({ etcdKey, token }) => `${etcdKey} ${token}`).join();
+    if (state !== printed) print(rows);
+    printed = state;
+  });
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
 
-/** Deletes the owner's key, and only while it is the owner's: whoever got the lock meanwhile keeps it. */
+/**
+ * Deletes the owner's key, and only while it is the owner's: whoever got the lock meanwhile keeps it. Nobody but its users
+ * knows how many permits a semaphore has; who is first in line has one of them in any case. A lock of that name goes first.
+ */
 async function breakLock({ client, root, key }: Reader, io: CliIo): Promise<number> {
-  const queue = new QueueLayout(root).queue(key!);
-  const rows = (await read({ client, root, key }, io.signal)).filter(
-    ({ etcdKey, state }) => etcdKey.startsWith(queue) && state === 'held',
-  );
+  const all = await read({ client, root, key }, io.signal);
+  const held = all.filter(({ state }) => state === 'held');
+  const rows = held.length > 0 ? held : all.filter(({ turn }) => turn === 1);
   if (rows.length === 0) {
     io.stderr(`the lock "${key}" is not held\n`);
     return 1;

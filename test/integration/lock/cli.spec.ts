@@ -74,14 +74,37 @@ describe.each(await etcdKinds())('im-infra locks, on %s etcd', (kind) => {
     expect(await run('break', 'stuck')).toEqual({ code: 1, out: '', err: 'the lock "stuck" is not held\n' });
   });
 
-  it('watch prints the state again after every change', async () => {
+  it('break takes a permit of a semaphore from who has had it longest', async () => {
+    const pool = room.locks.semaphore('pool', 2);
+    const [first, second] = [await pool.acquire(), await pool.acquire()];
+    const { signal } = first;
+    const waiting = pool.acquire();
+    await until(async () => (await room.keys('/locks//semaphore/pool/')).length === 3);
+    expect((await run('break', 'pool')).code).toBe(0);
+    const next = await waiting;
+    await until(() => signal.aborted);
+    expect(second.isHeld()).toBe(true);
+    await Promise.all([second.release(), next.release()]);
+    expect((await run('break', 'pool')).code).toBe(1);
+  });
+
+  it('watch prints the state again after every change, the end of the last lock too', async () => {
     const recorded = io();
     const watching = runLocks(['watch', 'tick', '--json'], recorded);
+    const states = (): string[] =>
+      recorded.out
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.stringify((JSON.parse(line) as { state: string }[]).map(({ state }) => state)));
+    await until(() => states().length === 1);
     const lock = await room.locks.acquire('tick');
-    await until(() => recorded.out.includes('"state":"held"'));
+    await until(() => states().length === 2);
+    await (await room.locks.acquire('of no interest')).release();
     await lock.release();
+    await until(() => states().length === 3);
     recorded.stop();
     expect(await watching).toBe(0);
+    expect(states()).toEqual(['[]', '["held"]', '[]']);
   });
 
   it('refuses what it does not know', async () => {
