@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type INestApplicationContext, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Interval, ScheduleModule } from '@nestjs/schedule';
+import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { currentLeadership } from '../../../lib/coord/election/leadership-context.js';
 import { OnLeader } from '../../../lib/coord/election/on-leader.decorator.js';
@@ -29,6 +29,25 @@ class Jobs {
   }
 }
 
+@Injectable()
+class CronJobs {
+  ran: string[] = [];
+
+  @Cron('* * * * * *')
+  @OnLeader('cron-below')
+  async below(): Promise<void> {
+    await sleep(1);
+    this.ran.push('below');
+  }
+
+  @OnLeader('cron-above')
+  @Cron('* * * * * *')
+  async above(): Promise<void> {
+    await sleep(1);
+    this.ran.push('above');
+  }
+}
+
 describe.each(await etcdKinds())('@OnLeader on %s etcd', (kind) => {
   let etcd: EtcdUnderTest;
   const open = new Set<INestApplicationContext>();
@@ -51,7 +70,7 @@ describe.each(await etcdKinds())('@OnLeader on %s etcd', (kind) => {
           coord: { endpoints: etcd.endpoints },
         }),
       ],
-      providers: [Jobs],
+      providers: [Jobs, CronJobs],
     })
     class App {}
     const app = await NestFactory.createApplicationContext(App, { logger: false });
@@ -77,6 +96,19 @@ describe.each(await etcdKinds())('@OnLeader on %s etcd', (kind) => {
     const ended = leader.runs;
     await until(() => follower.runs > 2);
     expect(leader.runs).toBe(ended);
+  });
+
+  it('runs cron jobs on the leader only, written above or below @Cron', async () => {
+    const apps = [await start(), await start()];
+    const [leader, follower] = apps.map((app) => app.get(CronJobs)) as [CronJobs, CronJobs];
+    const both = ({ ran }: CronJobs): boolean => ran.includes('above') && ran.includes('below');
+    await until(() => both(leader) || both(follower));
+    const ran = [...leader.ran, ...follower.ran];
+    expect(new Set(ran)).toEqual(new Set(['above', 'below']));
+    // Each election has one leader; the jobs of the other process have not run.
+    for (const job of ['above', 'below']) {
+      expect([leader, follower].filter((jobs) => jobs.ran.includes(job))).toHaveLength(1);
+    }
   });
 
   it('never runs without an election service: fails closed', async () => {

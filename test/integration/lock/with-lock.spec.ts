@@ -27,7 +27,7 @@ import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
 import { lastValueFrom, type Observable } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { currentLock } from '../../../lib/coord/lock/lock-context.js';
-import { WithLock } from '../../../lib/coord/lock/with-lock.decorator.js';
+import { WITH_LOCK, WithLock } from '../../../lib/coord/lock/with-lock.decorator.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { LockHeldError } from '../../../lib/errors/lock-held.error.js';
 import { LockTimeoutError } from '../../../lib/errors/lock-timeout.error.js';
@@ -78,14 +78,38 @@ class RoleGuard implements CanActivate {
   }
 }
 
+const positions = ['above', 'below'] as const;
+
+/** The method that {@link stacked} has decorated last. */
+let decorated: unknown;
+
 /** Both decorators on one method, the lock above or below the other. */
-function stacked(position: 'above' | 'below', other: MethodDecoratorLike): MethodDecoratorLike {
+function stacked(position: (typeof positions)[number], other: MethodDecoratorLike): MethodDecoratorLike {
   const lock = WithLock('stage') as MethodDecoratorLike;
   const [bottom, top] = position === 'above' ? [other, lock] : [lock, other];
   return (target, key, descriptor) => {
     for (const decorate of [bottom, top]) decorate(target, key, descriptor);
+    decorated = descriptor.value;
   };
 }
+
+const steps: string[] = [];
+
+/** As typeorm-transactional's: it puts a function of its own in the method's place, and copies what metadata it finds. */
+const Transactional: MethodDecoratorLike = (_target, _key, descriptor) => {
+  const original = descriptor.value as (...args: unknown[]) => Promise<unknown>;
+  const wrapped = async function (this: unknown, ...args: unknown[]): Promise<unknown> {
+    steps.push(`begin ${currentLock()?.isHeld() ?? false}`);
+    const result = await original.apply(this, args);
+    steps.push(`commit ${currentLock()?.isHeld() ?? false}`);
+    return result;
+  };
+  for (const key of Reflect.getMetadataKeys(original) as unknown[]) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, original), wrapped);
+  }
+  Object.defineProperty(wrapped, 'name', { value: original.name, writable: false });
+  descriptor.value = wrapped;
+};
 
 const all =
   (...decorators: readonly unknown[]): MethodDecoratorLike =>
@@ -223,7 +247,7 @@ const cells: readonly Cell[] = [
     metadata: (locked) => {
       @Injectable()
       class Jobs {
-        @locked(Cron('* * * * * *'))
+        @locked(all(Cron('* * * * * *'), SetMetadata(ROLE, 'admin')))
         play(): Promise<string> {
           return stage.play();
         }
@@ -237,7 +261,7 @@ const cells: readonly Cell[] = [
     metadata: (locked) => {
       @Injectable()
       class Jobs {
-        @locked(Interval(100))
+        @locked(all(Interval(100), SetMetadata(ROLE, 'admin')))
         play(): Promise<string> {
           return stage.play();
         }
@@ -301,9 +325,7 @@ describe.each(await etcdKinds())('@WithLock on %s etcd', (kind) => {
     return app;
   }
 
-  const matrix = cells.flatMap((cell) =>
-    (['above', 'below'] as const).map((position) => ({ cell, position })),
-  );
+  const matrix = cells.flatMap((cell) => positions.map((position) => ({ cell, position })));
 
   it.each(matrix.map((each) => ({ ...each, title: `${each.cell.name}, the lock ${each.position}` })))(
     'holds the lock while the method of $title runs, and leaves guards and metadata alone',
@@ -320,6 +342,36 @@ describe.each(await etcdKinds())('@WithLock on %s etcd', (kind) => {
       expect(await called).toBe('played');
       expect(stage.tokens[0]).toBeGreaterThan(0n);
       if (cell.guarded) expect(seenRoles).toEqual(['admin']);
+      expect(Reflect.getMetadata(ROLE, decorated as object)).toBe('admin');
+      expect(Reflect.getMetadata(WITH_LOCK, decorated as object)).toEqual({ key: 'stage', ifHeld: 'wait' });
+      expect((decorated as { name: string }).name).toMatch(/^(play|greet)$/);
+    },
+  );
+
+  it.each(positions)(
+    'goes together with a decorator that replaces the method, the lock %s',
+    async (position) => {
+      steps.length = 0;
+      @Controller()
+      class Web {
+        @Get('play')
+        @stacked(position, Transactional)
+        @guard
+        play(): Promise<string> {
+          return stage.play();
+        }
+      }
+      const app = await start({ controllers: [Web], providers: [RoleGuard] });
+      const called = fetch(`${await app.getUrl()}/play`);
+      await until(() => stage.running === 1);
+      expect(await other.keys('/locks/stage/')).toHaveLength(1);
+      stage.open();
+      expect(await (await called).text()).toBe('played');
+      expect(seenRoles).toEqual(['admin']);
+      expect(stage.tokens[0]).toBeGreaterThan(0n);
+      const locked = position === 'above';
+      expect(steps).toEqual([`begin ${locked}`, `commit ${locked}`]);
+      expect(Reflect.getMetadata(WITH_LOCK, decorated as object)).toMatchObject({ key: 'stage' });
     },
   );
 
@@ -395,34 +447,36 @@ describe.each(await etcdKinds())('@WithLock on %s etcd', (kind) => {
     expect(app.get(Orders).calls).toEqual([]);
   });
 
-  it('uses the lock service of its own application, with two in one process', async () => {
-    const second = await startEtcdOf('embedded');
-    try {
-      const apps = [];
-      for (const endpoints of [etcd.endpoints, second.endpoints]) {
-        @Module({
-          imports: [
-            ImInfraModule.forRoot({
-              service: { name: 'two' },
-              clog: { level: 'fatal' },
-              coord: { endpoints },
-            }),
-          ],
-          providers: [Orders],
-        })
-        class App {}
-        const app = await NestFactory.createApplicationContext(App, { logger: false });
-        apps.push(app);
+  it.each(positions)(
+    'uses the lock service of its own application, with two in one process, the lock %s',
+    async (position) => {
+      @Injectable()
+      class Service {
+        @stacked(position, SetMetadata(ROLE, 'admin'))
+        play(): Promise<string> {
+          return stage.play();
+        }
       }
-      const held = await other.locks.acquire('order:1');
-      expect(await apps[0]!.get(Orders).skip({ id: 1 })).toBeUndefined();
-      expect(await apps[1]!.get(Orders).skip({ id: 1 })).toBe('ran');
-      await held.release();
-      await Promise.all(apps.map((app) => app.close()));
-    } finally {
-      await second.stop();
-    }
-  });
+      const second = await startEtcdOf('embedded');
+      const others = new LockRoom(second.endpoints);
+      try {
+        const apps = [
+          await start({ providers: [Service] }),
+          await start({ providers: [Service] }, { endpoints: second.endpoints }),
+        ];
+        const called = apps.map((app) => app.get(Service).play());
+        await until(() => stage.running === 2);
+        expect(await other.keys('/locks/stage/')).toHaveLength(1);
+        expect(await others.keys('/locks/stage/')).toHaveLength(1);
+        stage.open();
+        expect(await Promise.all(called)).toEqual(['played', 'played']);
+        await Promise.all(open.splice(0).map((app) => app.close()));
+      } finally {
+        await others.close();
+        await second.stop();
+      }
+    },
+  );
 
   it('rejects, and does not skip, when etcd is away', async () => {
     const passing = await startEtcdOf('embedded');
