@@ -72,6 +72,7 @@ export class Arrivals {
           made.taking = taking;
           return taking;
         });
+        made.taking = undefined;
         if (outcome === 'taken') {
           if (!this.#closed) return place;
           await departures.leave(place);

@@ -32,9 +32,9 @@ export class HeldLock implements WorkedLock {
     this.#deps = deps;
     this.keys = deps.keys;
     this.#since = deps.clock.now();
-    place.keptUntil = this.#since + (deps.minHold ?? 0);
+    if (deps.minHold) place.keptUntil = this.#since + deps.minHold;
     if (deps.maxHold !== Infinity) this.#watchMaxHold();
-    place.listen({ admitted: () => undefined, lost: (reason) => this.#lose(reason.message, reason) });
+    place.listen({ lost: (reason) => this.#lose(reason.message, reason) });
   }
 
   get key(): string {

@@ -49,6 +49,8 @@ export class LockService {
   readonly #queues: Queues;
   readonly #clock: Clock;
   readonly #holder: () => string;
+  /** One for all: ten thousand locks may be held. */
+  readonly #leave = (place: Place): Promise<boolean | undefined> => apart(() => this.#queues.leave(place));
 
   constructor(context: Pick<RoomContext, 'client' | 'service' | 'logger' | 'prefixes'>, clock = systemClock) {
     this.#client = context.client;
@@ -205,7 +207,7 @@ export class LockService {
       label,
       maxHold,
       minHold,
-      leave: (left) => apart(() => this.#queues.leave(left)),
+      leave: this.#leave,
     });
   }
 

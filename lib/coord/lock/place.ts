@@ -7,7 +7,7 @@ import { isAdmitted } from './queue-txn.js';
 
 export interface PlaceListener {
   /** Every queue has admitted the place: what it stands for is held. */
-  admitted(): void;
+  admitted?(): void;
   /** The place is lost: its session ended, or somebody deleted its key. */
   lost(reason: Error): void;
 }
@@ -67,7 +67,7 @@ export class Place {
   listen(listener: PlaceListener | undefined): void {
     this.#listener = listener;
     if (this.#end) listener?.lost(this.#end);
-    else if (this.#admitted) listener?.admitted();
+    else if (this.#admitted) listener?.admitted?.();
   }
 
   /** etcd has given the place; `heads` are the first in each queue then. */
@@ -79,7 +79,7 @@ export class Place {
   admit(): void {
     if (this.#admitted || this.#end) return;
     this.#admitted = true;
-    this.#listener?.admitted();
+    this.#listener?.admitted?.();
   }
 
   /** The place is gone. The first reason stays. */

@@ -5,7 +5,8 @@ import type { Place } from './place.js';
 interface Slots {
   /** The first slot never used so far. */
   next: number;
-  readonly free: number[];
+  /** Made when the first is given back. */
+  free: number[] | undefined;
 }
 
 /**
@@ -35,15 +36,16 @@ export class SessionPlaces {
   takeSlot(queue: string): number {
     const slots = this.#queues.get(queue);
     if (!slots) {
-      this.#queues.set(queue, { next: 1, free: [] });
+      this.#queues.set(queue, { next: 1, free: undefined });
       return 0;
     }
-    return slots.free.pop() ?? slots.next++;
+    return slots.free?.pop() ?? slots.next++;
   }
 
   freeSlot(queue: string, slot: number): void {
     const slots = this.#queues.get(queue)!;
-    slots.free.push(slot);
-    if (slots.free.length === slots.next) this.#queues.delete(queue);
+    const free = (slots.free ??= []);
+    free.push(slot);
+    if (free.length === slots.next) this.#queues.delete(queue);
   }
 }
