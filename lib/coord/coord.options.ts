@@ -76,6 +76,9 @@ export function resolveCoordOptions(options: CoordOptions): ResolvedCoord {
   if (password !== undefined && username === undefined) {
     throw new ValidationError('coord.username', 'a user name where `coord.password` is given');
   }
+  if (password !== undefined && typeof password !== 'string') {
+    throw new ValidationError('coord.password', 'a string');
+  }
   const span = (name: keyof CoordOptions, fallback: number, min: number): number =>
     parseDuration(`coord.${name}`, options[name] ?? fallback, { min });
   return {
@@ -107,17 +110,29 @@ export function resolveCoordOptions(options: CoordOptions): ResolvedCoord {
 }
 
 function resolvePrefixes(given: Partial<Prefixes>): Prefixes {
-  const prefixes = { ...DEFAULT_PREFIXES, ...given };
-  for (const [name, prefix] of Object.entries(prefixes)) {
-    if (!/^(\/[A-Za-z0-9._-]+)+$/.test(prefix) || prefix.includes('..')) {
-      throw new ValidationError(
-        `coord.prefixes.${name}`,
-        "an absolute path such as '/services', without an empty segment, '..' or a slash at the end",
-        prefix,
-      );
-    }
+  const names = Object.keys(DEFAULT_PREFIXES) as (keyof Prefixes)[];
+  const prefixes = Object.fromEntries(
+    names.map((name) => [name, checkPrefix(name, given[name] ?? DEFAULT_PREFIXES[name])]),
+  ) as unknown as Prefixes;
+  const within = (inner: keyof Prefixes, outer: keyof Prefixes): boolean =>
+    `${prefixes[inner]}/`.startsWith(`${prefixes[outer]}/`);
+  for (const name of names.filter((each) => given[each] !== undefined)) {
+    const other = names.find((each) => each !== name && (within(name, each) || within(each, name)));
+    if (other === undefined) continue;
+    const takes = `a path of its own, neither above nor below that of another room (coord.prefixes.${other})`;
+    throw new ValidationError(`coord.prefixes.${name}`, takes, prefixes[name]);
   }
   return prefixes;
+}
+
+function checkPrefix(name: string, prefix: unknown): string {
+  if (typeof prefix === 'string' && /^(\/[A-Za-z0-9._-]+)+$/.test(prefix) && !prefix.includes('..'))
+    return prefix;
+  throw new ValidationError(
+    `coord.prefixes.${name}`,
+    "an absolute path such as '/services', without an empty segment, '..' or a slash at the end",
+    prefix,
+  );
 }
 
 function resolveTls(tls: TlsOptions): NonNullable<EtcdOptions['tls']> {

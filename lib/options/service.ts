@@ -10,7 +10,7 @@ export interface ServiceOptions {
   readonly env?: string;
   /** The release that runs: `service_version` in logs, `version` in the registry's metadata. */
   readonly version?: string;
-  /** Tells the instances of one service apart. @default the name and 8 random hex digits */
+  /** Tells the instances of one service apart. @default the name (its first 119 characters) and 8 random hex digits */
   readonly instanceId?: string;
 }
 
@@ -20,6 +20,9 @@ export interface ResolvedService {
   readonly version?: string;
   readonly instanceId: string;
 }
+
+/** Room in a name of 128 characters for `-` and 8 digits. */
+const NAME_IN_ID = 119;
 
 export function resolveService(service: ServiceOptions | undefined): ResolvedService {
   if (typeof service !== 'object' || service === null) {
@@ -35,7 +38,7 @@ export function resolveService(service: ServiceOptions | undefined): ResolvedSer
     env: checkName('service.env', service.env ?? 'dev'),
     instanceId: checkName(
       'service.instanceId',
-      service.instanceId ?? `${name}-${randomBytes(4).toString('hex')}`,
+      service.instanceId ?? `${name.slice(0, NAME_IN_ID)}-${randomBytes(4).toString('hex')}`,
     ),
     ...(service.version !== undefined && { version: checkString('service.version', service.version) }),
   };
