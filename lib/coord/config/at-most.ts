@@ -1,8 +1,10 @@
 import { systemClock } from '../etcd/clock.js';
-import type { CallOptions } from '../etcd/etcd.options.js';
+import { budgetOf, type CallOptions } from '../etcd/etcd.options.js';
 
-/** Waits for `work`: resolves with whether it ended within `timeout` ms; rejects with the signal's reason, or as `work` does. */
-export async function atMost(work: Promise<unknown>, { signal, timeout }: CallOptions): Promise<boolean> {
+/** Waits for `work`: resolves with whether it ended within `timeout`; rejects with the signal's reason, or as `work` does. */
+export async function atMost(work: Promise<unknown>, options: CallOptions): Promise<boolean> {
+  const { signal } = options;
+  const timeout = budgetOf(options, Infinity);
   signal?.throwIfAborted();
   const ended = new AbortController();
   const first: Promise<boolean>[] = [work.then(() => true)];
@@ -15,7 +17,7 @@ export async function atMost(work: Promise<unknown>, { signal, timeout }: CallOp
     );
   }
   let cancel: () => void = () => undefined;
-  if (timeout !== undefined && timeout !== Infinity) {
+  if (timeout !== Infinity) {
     first.push(
       new Promise((resolve) => {
         cancel = systemClock.after(timeout, () => resolve(false), { hold: true });

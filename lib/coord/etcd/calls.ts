@@ -2,7 +2,7 @@ import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
 import { Backoff, pause } from './backoff.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
-import type { CallOptions } from './etcd.options.js';
+import { budgetOf, type CallOptions } from './etcd.options.js';
 import type { Generation, WireOptions } from './generation.js';
 import type { RpcFailure } from './rpc-failure.js';
 
@@ -48,7 +48,8 @@ export class Calls {
   }
 
   async #call<T>(run: Run<T>, options: AttemptOptions, kind: CallKind): Promise<T> {
-    const { timeout = this.#defaultTimeout, signal, notRun } = options;
+    const { signal, notRun } = options;
+    const timeout = budgetOf(options, this.#defaultTimeout);
     const end = this.#clock.now() + timeout;
     const left = (): number => Math.max(1, end - this.#clock.now());
     const backoff = new Backoff({ first: 20, most: 1_000 }, this.#random);

@@ -56,7 +56,7 @@ export class CommitEntry {
     this.#session = session;
     this.#caller = caller;
     this.#stopListening = onAbort(signal, () => {
-      if (!this.#sent || !abortUnsentOnly) this.reject(signal!.reason);
+      if (this.#attempts === 0 || !abortUnsentOnly) this.reject(signal!.reason);
     });
     this.#cancelTimer = clock.after(timeout, () => this.reject(this.#timeoutError(timeout)), { hold: true });
   }

@@ -5,7 +5,7 @@ import { Backoff, pause } from './backoff.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CoordLogger, silentLogger } from './coord-logger.js';
 import type { Endpoint } from './endpoint.js';
-import type { CallOptions, CoordStatus, EtcdOptions } from './etcd.options.js';
+import type { CoordStatus, EtcdOptions, WaitOptions } from './etcd.options.js';
 import { EndpointFailures } from './endpoint-failures.js';
 import { Generation } from './generation.js';
 import { aborted } from './on-abort.js';
@@ -88,7 +88,7 @@ export class Connection {
   }
 
   /** The live generation, or the next one; rejects with {@link CoordUnavailableError} after `timeout` ms. */
-  whenLive({ timeout = this.#options.requestTimeout, signal }: CallOptions = {}): Promise<Generation> {
+  whenLive({ timeout = this.#options.requestTimeout, signal }: WaitOptions = {}): Promise<Generation> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const { live } = this;

@@ -5,7 +5,7 @@ import { Calls } from './calls.js';
 import { type Clock, systemClock } from './clock.js';
 import { Connection } from './connection.js';
 import { type CoordLogger, silentLogger } from './coord-logger.js';
-import type { CallOptions, CoordStatus, EtcdOptions } from './etcd.options.js';
+import { budgetOf, type CallOptions, type CoordStatus, type EtcdOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import { type CommitOptions, GroupCommit } from './group-commit.js';
 import { KeepAliveStream } from './keep-alive-stream.js';
@@ -93,7 +93,9 @@ export class EtcdClient {
   }
 
   /** Resolves once etcd answers; rejects with `CoordUnavailableError` that names the endpoints after `dialTimeout`. */
-  async ready({ timeout = this.#options.dialTimeout, signal }: CallOptions = {}): Promise<void> {
+  async ready(options: CallOptions = {}): Promise<void> {
+    const { signal } = options;
+    const timeout = budgetOf(options, this.#options.dialTimeout);
     await this.#connection.whenLive({ timeout, ...(signal && { signal }) });
   }
 

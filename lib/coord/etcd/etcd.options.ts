@@ -1,3 +1,4 @@
+import { type Duration, parseDuration } from '../../options/duration.js';
 import type { Endpoint } from './endpoint.js';
 
 /** What the connection needs to know, validated and with times in milliseconds. */
@@ -21,8 +22,19 @@ export interface EtcdOptions {
 export interface CallOptions {
   /** Ends the wait; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** The total budget in ms, over all attempts. @default the connection's `requestTimeout` */
+  /** The total budget, over all attempts. @default the connection's `requestTimeout` */
+  readonly timeout?: Duration;
+}
+
+/** {@link CallOptions} with their budget in ms. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
   readonly timeout?: number;
+}
+
+/** A call's budget in ms. Throws a `ValidationError` for what is no duration. */
+export function budgetOf({ timeout }: CallOptions, fallback: number): number {
+  return timeout === undefined ? fallback : parseDuration('timeout', timeout, { infinite: true });
 }
 
 /** The state of the connection, as applications see it in `CoordService.status$`. */

@@ -5,6 +5,7 @@ import type { AttemptOptions } from './calls.js';
 import type { Clock } from './clock.js';
 import { CommitBatch } from './commit-batch.js';
 import { CommitEntry, type CommitOptions } from './commit-entry.js';
+import { budgetOf } from './etcd.options.js';
 import { Footprint } from './footprint.js';
 import type { Txn, TxnResult } from './kv.js';
 
@@ -43,10 +44,11 @@ export class GroupCommit {
   }
 
   commit(txn: Txn, options: CommitOptions = {}): Promise<TxnResult> {
-    const { signal, timeout = this.#defaultTimeout } = options;
+    const { signal } = options;
     if (this.#closed) return Promise.reject(closedError());
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
+      const timeout = budgetOf(options, this.#defaultTimeout);
       this.#queue.push(new CommitEntry(txn, options, { clock: this.#clock, timeout, resolve, reject }));
       this.#schedule();
     });

@@ -6,7 +6,7 @@ import { byRevision } from './by-revision.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { CoordLogger } from './coord-logger.js';
-import type { CallOptions } from './etcd.options.js';
+import { budgetOf, type CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeyRange, KeyValue } from './kv.js';
 import type { BatchedReader } from './batched-reader.js';
@@ -118,7 +118,9 @@ export class Mirror {
    * Resolves with the first complete state. Rejects with {@link CoordUnavailableError} when the budget ends, with
    * `EtcdRefusedError` when etcd refuses the read, with {@link ClosedError} after {@link close}.
    */
-  ready({ timeout = this.#deps.requestTimeout, signal }: CallOptions = {}): Promise<Snapshot> {
+  ready(options: CallOptions = {}): Promise<Snapshot> {
+    const { signal } = options;
+    const timeout = budgetOf(options, this.#deps.requestTimeout);
     if (this.#synced) return Promise.resolve(this.snapshot());
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     return this.#waiters.wait(

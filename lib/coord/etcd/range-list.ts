@@ -1,4 +1,4 @@
-import type { CallOptions } from './etcd.options.js';
+import type { WaitOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import { type KeyRange, type KeyValue, type RangeQuery, type RangeResult, weightOf } from './kv.js';
 import type { PageSize } from './page-size.js';
@@ -8,7 +8,7 @@ import { decodeRange, encodeRange } from './wire.js';
 /** A list that was overtaken by compaction this often is given up for now: the store is compacted faster than it reads. */
 const RESTARTS = 5;
 
-export type ReadOptions = Required<Pick<CallOptions, 'timeout'>> & Pick<CallOptions, 'signal'>;
+export type ReadOptions = WaitOptions & Required<Pick<WaitOptions, 'timeout'>>;
 
 interface List {
   readonly revision: bigint;

@@ -4,7 +4,7 @@ import { Backoff, pause } from './backoff.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { CoordLogger } from './coord-logger.js';
-import type { CallOptions } from './etcd.options.js';
+import { budgetOf, type CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeepAliveStream } from './keep-alive-stream.js';
 import { type Instant, instant } from './lease-deadline.js';
@@ -61,7 +61,9 @@ export class SessionKeeper {
   }
 
   /** The live session, or the next one; rejects with {@link CoordUnavailableError} when the budget ends. */
-  acquire({ timeout = this.#deps.requestTimeout, signal }: CallOptions = {}): Promise<Session> {
+  acquire(options: CallOptions = {}): Promise<Session> {
+    const { signal } = options;
+    const timeout = budgetOf(options, this.#deps.requestTimeout);
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     this.#start();
     if (this.#current?.isAlive()) return Promise.resolve(this.#current);

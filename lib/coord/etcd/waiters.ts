@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import type { CallOptions } from './etcd.options.js';
+import type { WaitOptions } from './etcd.options.js';
 
 interface Waiter<T> {
   resolve(value: T): void;
@@ -16,7 +16,7 @@ export class Waiters<T> {
   }
 
   /** Resolves with the next value; rejects with the signal's reason, or with `late()` after `timeout` ms. */
-  wait({ timeout, signal }: CallOptions & { readonly timeout: number }, late: () => Error): Promise<T> {
+  wait({ timeout, signal }: WaitOptions & { readonly timeout: number }, late: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const leave = (): void => {

@@ -30,6 +30,8 @@ import { clientClasses, warmUp } from './warmup.js';
 export interface WarmUpOptions {
   /** How long to wait for connections. @default '5s' */
   readonly timeout?: Duration;
+  /** Ends the wait; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -69,8 +71,8 @@ export class ServiceRegistry {
   }
 
   /** Ends the registrations of this process that have this id. Resolves when none is left, also if there was none. */
-  deregister(serviceId: string): Promise<void> {
-    return this.#registrar.deregister(serviceId);
+  deregister(serviceId: string, options?: CallOptions): Promise<void> {
+    return this.#registrar.deregister(serviceId, options);
   }
 
   /** The instances that serve `name`, read from etcd; while etcd is away, what was known last. */
@@ -120,16 +122,20 @@ export class ServiceRegistry {
    * Says which instance a call of `name` with these headers would get from a client of this process, and why the others would
    * not. It takes the client that was connected last.
    */
-  async explain(name: string, headers: Readonly<Record<string, string>> = {}): Promise<ServiceExplanation> {
+  async explain(
+    name: string,
+    headers: Readonly<Record<string, string>> = {},
+    options?: CallOptions,
+  ): Promise<ServiceExplanation> {
     const call = headersOf(headers);
     const channel = [...this.#channels].findLast(({ service }) => service === name);
     if (channel) return channel.explain(call);
-    return this.#picking.explain(name, call);
+    return this.#picking.explain(name, call, options);
   }
 
   /** Connects a client before its first call. Rejects with `CoordUnavailableError` if nobody answers in time. */
-  warmup(proxy: ClientGrpcProxy, { timeout = 5_000 }: WarmUpOptions = {}): Promise<void> {
-    return warmUp(proxy, parseDuration('timeout', timeout, { min: 1 }));
+  warmup(proxy: ClientGrpcProxy, { timeout = 5_000, signal }: WarmUpOptions = {}): Promise<void> {
+    return warmUp(proxy, parseDuration('timeout', timeout, { min: 1 }), signal);
   }
 
   /** Deregisters everything, closes the clients made here and all watches. Bounded, idempotent. */

@@ -1,6 +1,7 @@
 import { NoInstanceError } from '../../errors/no-instance.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import { checkName, checkOneOf, checkString } from '../../options/check.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
 import type { LoadBalancingPolicy } from './balancing/balancing-plan.js';
 import { type CallHeaders, type Candidate } from './balancing/candidate.js';
 import { Chooser } from './balancing/chooser.js';
@@ -15,7 +16,7 @@ const PICK_POLICIES = ['round_robin', 'pick_first', 'consistent_hash'] as const;
 
 export type PickPolicy = (typeof PICK_POLICIES)[number];
 
-export interface PickOptions {
+export interface PickOptions extends CallOptions {
   /** @default 'round_robin' */
   readonly loadBalancing?: PickPolicy;
   /** With `consistent_hash`: picks with the same key get the same instance. */
@@ -50,7 +51,7 @@ export class Picking {
 
   async pick(name: string, policy: PickPolicy | PickOptions = {}): Promise<ServiceInstance> {
     const options = resolvePick(typeof policy === 'string' ? { loadBalancing: policy } : policy);
-    const open = await this.#service(name);
+    const open = await this.#service(name, options);
     const { loadBalancing = 'round_robin', key, version, zone } = options;
     const id = `${loadBalancing}/${zone ?? ''}`;
     const chooser = open.choosers.get(id) ?? this.#chooser(open, id, loadBalancing, zone);
@@ -62,8 +63,8 @@ export class Picking {
   }
 
   /** What a pick in turn would choose, and why. */
-  async explain(name: string, headers: CallHeaders): Promise<ServiceExplanation> {
-    const open = await this.#service(name);
+  async explain(name: string, headers: CallHeaders, options?: CallOptions): Promise<ServiceExplanation> {
+    const open = await this.#service(name, options);
     const chooser =
       open.choosers.get('round_robin/') ?? this.#chooser(open, 'round_robin/', 'round_robin', undefined);
     const { chosen, steps } = chooser.explain(headers);
@@ -86,11 +87,11 @@ export class Picking {
     this.#open.clear();
   }
 
-  async #service(name: string): Promise<Open> {
+  async #service(name: string, options?: CallOptions): Promise<Open> {
     checkName('name', name);
     const open = this.#open.get(name) ?? this.#start(name);
     const { roster, directory } = open.handle;
-    if (!roster.known) await directory.ready();
+    if (!roster.known) await directory.ready(options);
     return open;
   }
 
@@ -140,7 +141,7 @@ function resolvePick(options: PickOptions): PickOptions {
   if (typeof options !== 'object' || options === null) {
     throw new ValidationError(
       'policy',
-      'a policy, or an object { loadBalancing, key, zone, version }',
+      'a policy, or an object { loadBalancing, key, zone, version, signal }',
       options,
     );
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ClosedError } from '../../errors/closed.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { checkInstance } from './instance-check.js';
 import { instanceKey } from './instance-key.js';
@@ -68,9 +69,9 @@ export class Registrar {
   }
 
   /** Ends every registration of this process with this id. Resolves when no key of ours carries it, also if none did. */
-  async deregister(id: string): Promise<void> {
+  async deregister(id: string, options?: CallOptions): Promise<void> {
     const ours = [...this.#registrations.values()].filter(({ instance }) => instance.id === id);
-    await Promise.all(ours.map((registration) => registration.deregister()));
+    await Promise.all(ours.map((registration) => registration.deregister(options)));
   }
 
   /** Deregisters everything, within a second: what etcd does not confirm by then goes with the session's lease. */

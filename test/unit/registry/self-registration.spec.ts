@@ -24,7 +24,7 @@ describe('the registration of the own process', () => {
   let tellTaken: (port: number) => void;
   let failures: number;
   let done: string[];
-  let budgets: (number | undefined)[];
+  let budgets: unknown[];
   let slow: number;
 
   const registrar: Pick<Registrar, 'register'> = {
