@@ -75,6 +75,14 @@ export class ServiceRegistry {
     return this.#registrar.deregister(serviceId, options);
   }
 
+  /**
+   * Takes everything that this process registered out of the registry without a failed call: drain mark, `drainDelay`,
+   * delete. When it resolves no client chooses it any more. Bounded, idempotent, never rejects.
+   */
+  async drain(): Promise<void> {
+    await this.#registrar.drain();
+  }
+
   /** The instances that serve `name`, read from etcd; while etcd is away, what was known last. */
   discover(name: string, options?: CallOptions): Promise<ServiceInstance[]> {
     return this.#discovery.discover(name, options);

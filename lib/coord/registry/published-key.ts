@@ -1,6 +1,7 @@
 import type { Clock } from '../etcd/clock.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
+import type { Compare } from '../etcd/kv.js';
 import type { Session } from '../etcd/session.js';
 import { encodeInstance } from './instance-record.js';
 import { draining } from './instance-traits.js';
@@ -28,6 +29,8 @@ export class PublishedKey {
   #instance: ServiceInstance;
   #value: string;
   #session: Session | undefined;
+  /** The sessions that the key may hang on: those of every write that has run, or may have. */
+  readonly #holders = new Set<Session>();
   #written = 0n;
   #writing = 0;
   #seen: KeySighting | undefined;
@@ -68,6 +71,7 @@ export class PublishedKey {
     const { client, key } = this.#deps;
     const put = { key, value: this.#value, lease: session.leaseId };
     this.#writing++;
+    this.#holders.add(session);
     try {
       const { revision } = await client.commit(
         { success: [{ put }] },
@@ -75,27 +79,43 @@ export class PublishedKey {
       );
       this.#written = revision;
       this.#session = session;
+      // Writes of one key run in the order of their calls: what was written before is overwritten.
+      for (const holder of this.#holders) if (holder !== session) this.#holders.delete(holder);
     } finally {
       this.#writing--;
     }
   }
 
+  /** Whether there may be something to {@link remove}: what hangs on a lost session goes with its lease. */
+  get removable(): boolean {
+    return [...this.#holders].some((session) => session.isAlive());
+  }
+
   /**
-   * Sets the drain mark, so that clients believe the loss at once, and deletes the key. Both writes are guarded by our
-   * lease: a key that another process has taken over is not touched.
+   * Sets the drain mark, so that clients believe the loss at once, and deletes the key. The mark is guarded by our lease,
+   * the delete by the mark: a key that another process has taken over, or another registration of this one, is not touched.
    */
   async remove(options: CallOptions): Promise<void> {
+    for (const session of this.#holders) await this.#removeFrom(session, options);
+    this.#holders.clear();
+  }
+
+  async #removeFrom(session: Session, options: CallOptions): Promise<void> {
     const { client, key } = this.#deps;
-    const lease = this.#session?.leaseId;
-    if (lease === undefined) return;
-    const compare = [{ key, target: 'lease', value: lease }] as const;
+    const lease = session.leaseId;
     const value = encodeInstance(draining(this.#instance));
     const guarded = { ...options, idempotent: true, unordered: true };
-    if (this.#session?.isAlive()) {
-      await client.commit({ compare, success: [{ put: { key, value, lease } }] }, guarded);
+    const onOurLease = { key, target: 'lease', value: lease } as const;
+    const compare: Compare[] = [onOurLease];
+    if (session.isAlive()) {
+      const marked = await client.commit(
+        { compare: [onOurLease], success: [{ put: { key, value, lease } }] },
+        guarded,
+      );
+      if (!marked.succeeded) return;
+      compare.push({ key, target: 'value', value });
     }
-    const { revision } = await client.commit({ compare, success: [{ delete: { key } }] }, guarded);
-    this.#written = revision;
+    await client.commit({ compare, success: [{ delete: { key } }] }, guarded);
   }
 
   /** Takes what the directory saw. */

@@ -6,6 +6,7 @@ import { checkAddress, checkMetadata, checkWeight } from './instance-check.js';
 import { VERSION, WEIGHT, ZONE } from './instance-traits.js';
 import { localAddress } from './local-address.js';
 import type { ServiceInstance } from './service-instance.js';
+import { DRAIN_DELAY } from './take-leave.js';
 
 /** Publishes this process in the registry once a server of its own listens on the port and accepts connections. */
 export interface RegisterOptions {
@@ -42,7 +43,7 @@ export function resolveRegister(options: RegisterOptions, service: ResolvedServi
       options,
     );
   }
-  const { address, ttl, weight, zone, metadata, drainDelay = 500 } = options;
+  const { address, ttl, weight, zone, metadata, drainDelay = DRAIN_DELAY } = options;
   return {
     instance: {
       id: service.instanceId,

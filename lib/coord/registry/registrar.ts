@@ -3,16 +3,20 @@ import { ClosedError } from '../../errors/closed.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
+import { waitAtMost } from '../etcd/hold-process.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { checkInstance } from './instance-check.js';
 import { instanceKey } from './instance-key.js';
 import { Registration } from './registration.js';
 import type { ServiceDirectories } from './service-directories.js';
 import type { ServiceInstance } from './service-instance.js';
+import { DRAIN_DELAY } from './take-leave.js';
 
 export interface RegisterInstanceOptions {
   /** The lease's time to live: how long a crashed process stays listed. At least 2 s. @default coord.sessionTtl, '15s' */
   readonly ttl?: Duration;
+  /** How long the instance stays reachable after its drain mark when this process is drained. @default '500ms' */
+  readonly drainDelay?: Duration;
   readonly signal?: AbortSignal;
 }
 
@@ -27,6 +31,7 @@ export class Registrar {
   readonly #context: RoomContext;
   readonly #directories: ServiceDirectories;
   readonly #clock: Clock;
+  /** Also those that have ended, while etcd still has a key of theirs. */
   readonly #registrations = new Map<string, Registration>();
   #closed = false;
 
@@ -51,14 +56,16 @@ export class Registrar {
       options.ttl === undefined
         ? this.#context.sessionTtl
         : parseDuration('ttl', options.ttl, { min: SHORTEST_TTL });
+    const drainDelay = parseDuration('drainDelay', options.drainDelay ?? DRAIN_DELAY);
     const call = options.signal && { signal: options.signal };
     const key = instanceKey(this.#context.prefixes.services, checked.name, checked.id);
     const existing = this.#registrations.get(key);
-    if (existing !== undefined) {
+    if (existing !== undefined && existing.state !== 'deregistered') {
       await existing.replace(checked, call);
       return existing;
     }
-    const registration = this.#create(checked, key, ttl);
+    existing?.supersede();
+    const registration = this.#create(checked, key, ttl, drainDelay);
     await registration.start(call);
     this.#context.logger.info('instance registered', {
       key,
@@ -74,14 +81,20 @@ export class Registrar {
     await Promise.all(ours.map((registration) => registration.deregister(options)));
   }
 
+  /** Marks everything as draining, lets that spread, deletes it. Bounded, never rejects. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#registrations.values()].map((each) => each.leave()));
+  }
+
   /** Deregisters everything, within a second: what etcd does not confirm by then goes with the session's lease. */
   async close(): Promise<void> {
     this.#closed = true;
     const budget = { timeout: CLOSE_BUDGET };
-    await Promise.allSettled([...this.#registrations.values()].map((each) => each.deregister(budget)));
+    const all = [...this.#registrations.values()].map((each) => each.deregister(budget));
+    await waitAtMost(CLOSE_BUDGET, Promise.allSettled(all));
   }
 
-  #create(instance: ServiceInstance, key: string, ttl: number): Registration {
+  #create(instance: ServiceInstance, key: string, ttl: number, drainDelay: number): Registration {
     const { client, logger } = this.#context;
     const registration: Registration = new Registration(instance, {
       client,
@@ -90,7 +103,10 @@ export class Registrar {
       clock: this.#clock,
       keeper: client.sessions(ttl),
       handle: this.#directories.open(instance.name),
-      onEnd: () => this.#registrations.delete(key),
+      drainDelay,
+      onGone: () => {
+        if (this.#registrations.get(key) === registration) this.#registrations.delete(key);
+      },
     });
     this.#registrations.set(key, registration);
     return registration;

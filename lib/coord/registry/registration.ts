@@ -1,7 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { onAbort } from '../etcd/on-abort.js';
-import { Backoff } from '../etcd/backoff.js';
 import type { Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
@@ -10,15 +9,18 @@ import type { SessionKeeper } from '../etcd/session-keeper.js';
 import type { Session } from '../etcd/session.js';
 import { checkMetadata } from './instance-check.js';
 import { draining } from './instance-traits.js';
+import { KeyRemoval } from './key-removal.js';
+import { KeyRepair } from './key-repair.js';
 import { PublishedKey } from './published-key.js';
 import type { DirectoryHandle } from './service-directories.js';
 import type { ServiceInstance } from './service-instance.js';
+import { takeLeave } from './take-leave.js';
 
 /** `lost`: the key is gone against our will, or can no longer be proven to be there; it is being put back. */
 export type RegistrationState = 'registered' | 'lost' | 'deregistered';
 
-/** How long a deregistration waits for a write that is under way, in ms. */
-const LAST_WRITE_LIMIT = 500;
+/** A key that was deleted is back within this, in ms, however often that happens: nobody claims it meanwhile. */
+const DELETED_PAUSE = 1_000;
 
 export interface RegistrationDeps {
   readonly client: EtcdClient;
@@ -28,14 +30,17 @@ export interface RegistrationDeps {
   readonly key: string;
   /** The directory of the service: through it the registration sees what others do to its key. */
   readonly handle: DirectoryHandle;
-  /** Called once, when the registration has ended. */
-  readonly onEnd: () => void;
+  /** How long a leaving instance stays reachable after its drain mark, in ms. */
+  readonly drainDelay: number;
+  /** Called once, when nothing of the registration is left in etcd that it could remove. */
+  readonly onGone: () => void;
 }
 
 /**
  * One published instance. The key hangs on the shared session and is put back by itself: when the lease was lost, when
  * etcd was wiped or restored, and when somebody deleted or altered it. The first repair is immediate, further ones wait
- * (up to 5 s), so that two processes that claim one id do not flood etcd.
+ * (up to 1 s for a key that was deleted, up to 5 s for one that was altered), so that two processes that claim one id do
+ * not flood etcd.
  */
 export class Registration implements AsyncDisposable {
   /** Emits the state now and each change; completes after `deregistered`; never errors. */
@@ -43,19 +48,19 @@ export class Registration implements AsyncDisposable {
   readonly #deps: RegistrationDeps;
   readonly #state = new BehaviorSubject<RegistrationState>('lost');
   readonly #published: PublishedKey;
-  readonly #repair = new Backoff({ first: 200, most: 5_000 });
+  readonly #repair: KeyRepair;
+  readonly #removal: KeyRemoval;
   readonly #unsubscribe: (() => void)[] = [];
   #forgetSession: () => void = () => undefined;
+  #begun = false;
   #ended = false;
-  #cutPause: (() => void) | undefined;
-  #lastRepair = -Infinity;
-  #dirty = false;
-  #working: Promise<void> | undefined;
-  #removal: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
 
   constructor(instance: ServiceInstance, deps: RegistrationDeps) {
     this.#deps = deps;
     this.#published = new PublishedKey(instance, deps);
+    this.#repair = new KeyRepair(deps.clock, (reason) => this.#putBack(reason));
+    this.#removal = new KeyRemoval(this.#published, deps);
     this.state$ = this.#state.asObservable();
   }
 
@@ -72,7 +77,10 @@ export class Registration implements AsyncDisposable {
     return this.#published.revision;
   }
 
-  /** Publishes the key for the first time and keeps it from then on. A failure leaves nothing behind. */
+  /**
+   * Publishes the key for the first time and keeps it from then on. A failure leaves nothing behind: a write that may have
+   * run is undone, in the background if need be. Rejects with `ClosedError` if it is deregistered meanwhile.
+   */
   async start(options: CallOptions = {}): Promise<void> {
     const { keeper, handle, key } = this.#deps;
     this.#unsubscribe.push(
@@ -83,13 +91,16 @@ export class Registration implements AsyncDisposable {
     );
     try {
       const session = await keeper.acquire(options);
+      this.#assertOpen();
       this.#published.moveTo(session);
       await this.#put(session, options);
+      this.#assertOpen();
     } catch (error) {
       this.#end();
-      void this.#published.remove({}).catch(() => undefined);
+      this.#removal.begin();
       throw error;
     }
+    this.#begun = true;
     this.#unsubscribe.push(keeper.onSession((session) => this.#onSession(session)));
     await this.#published.shown();
   }
@@ -99,19 +110,37 @@ export class Registration implements AsyncDisposable {
     await this.replace({ ...this.instance, metadata: checkMetadata('metadata', metadata) }, options);
   }
 
-  /** Publishes `instance`, which has the same name and id, in place of what is published now. */
+  /**
+   * Publishes `instance`, which has the same name and id, in place of what is published now. Rejects when etcd does not
+   * confirm it within the budget, and goes on trying: what was asked for last is what will be published.
+   */
   async replace(instance: ServiceInstance, options: CallOptions = {}): Promise<void> {
-    if (this.#ended) throw new ClosedError(`${this.#deps.key} is deregistered`);
+    this.#assertOpen();
+    options.signal?.throwIfAborted();
     this.#published.change(instance);
-    const { session } = this.#published;
-    await this.#put(session?.isAlive() ? session : await this.#deps.keeper.acquire(options), options);
+    try {
+      const { session } = this.#published;
+      const live = session?.isAlive() ? session : await this.#deps.keeper.acquire(options);
+      this.#assertOpen();
+      await this.#put(live, options);
+    } catch (error) {
+      if (this.#begun) void this.#repair.mend('an update was not confirmed');
+      throw error;
+    }
     await this.#published.shown();
   }
 
   /** Sets the drain mark: clients stop choosing this instance, calls already running go on. The key stays. */
   async drain(options: CallOptions = {}): Promise<void> {
-    if (this.#ended) return;
+    if (this.#ended || !this.#begun) return;
     await this.replace(draining(this.instance), options);
+  }
+
+  /** Drain mark, `drainDelay`, delete: see {@link takeLeave}. Bounded, idempotent, never rejects. */
+  leave(): Promise<void> {
+    const { logger, drainDelay } = this.#deps;
+    this.#leaving ??= takeLeave(this, this.#begun ? drainDelay : 0, { logger });
+    return this.#leaving;
   }
 
   /**
@@ -119,49 +148,28 @@ export class Registration implements AsyncDisposable {
    * not answer within the budget it rejects with `CoordUnavailableError`, and goes on trying in the background.
    */
   deregister(options: CallOptions = {}): Promise<void> {
-    this.#removal ??= this.#deregister(options);
-    return this.#removal;
+    this.#end();
+    return this.#removal.run(options);
+  }
+
+  /** Another registration of this process takes the key over: what is left of it is not removed any more. */
+  supersede(): void {
+    this.#removal.supersede();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.deregister();
   }
 
-  async #deregister(options: CallOptions): Promise<void> {
-    const working = this.#working;
-    this.#end();
-    // A write under way comes first, else it would bring the key back; but one that hangs does not hold up the end.
-    if (working) await Promise.race([working, this.#after(LAST_WRITE_LIMIT)]);
-    try {
-      await this.#published.remove(options);
-    } catch (error) {
-      void this.#removeLater();
-      throw error;
-    }
-  }
-
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#cutPause?.();
+    this.#repair.stop();
     this.#forgetSession();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#deps.handle.close();
-    this.#deps.onEnd();
     this.#state.next('deregistered');
     this.#state.complete();
-  }
-
-  async #removeLater(): Promise<void> {
-    const { client } = this.#deps;
-    while (client.status !== 'closed' && this.#published.session?.isAlive()) {
-      await this.#after(500 + this.#repair.next());
-      try {
-        return await this.#published.remove({});
-      } catch {
-        // still away: the lease dies with the session, and then there is nothing left to delete
-      }
-    }
   }
 
   /** Returns when the key hangs on the session: until then its lease before is kept. */
@@ -171,8 +179,7 @@ export class Registration implements AsyncDisposable {
     this.#forgetSession = onAbort(session.signal, () => this.#onSessionLost(session));
     if (session === this.#published.session) return;
     this.#published.moveTo(session);
-    this.#mend('the session was replaced');
-    await this.#working;
+    await this.#repair.mend('the session was replaced');
   }
 
   #onSessionLost(session: Session): void {
@@ -182,52 +189,29 @@ export class Registration implements AsyncDisposable {
   #check(): void {
     if (this.#ended) return;
     const damage = this.#published.inspect();
-    if (damage === 'deleted') this.#become('lost');
-    if (damage !== undefined) this.#mend(`its key was ${damage}`);
+    if (damage === 'deleted') {
+      this.#become('lost');
+      void this.#repair.mend('its key was deleted', DELETED_PAUSE);
+    } else if (damage !== undefined) void this.#repair.mend(`its key was ${damage}`);
   }
 
-  /** Puts the key back, one attempt at a time; what happens meanwhile leads to one more. */
-  #mend(reason: string): void {
-    if (this.#ended) return;
-    this.#dirty = true;
-    this.#working ??= this.#work(reason).finally(() => (this.#working = undefined));
-  }
-
-  async #work(reason: string): Promise<void> {
-    const { clock, logger, key } = this.#deps;
-    while (this.#dirty && !this.#ended) {
-      this.#dirty = false;
-      if (clock.now() - this.#lastRepair > 10_000) this.#repair.reset();
-      else await this.#untilEnded(this.#repair.next());
-      const { session } = this.#published;
-      // Without a live session there is nothing to hang the key on: the next session calls again.
-      if (this.#ended || session === undefined || !session.isAlive()) return;
-      this.#lastRepair = clock.now();
-      try {
-        await this.#put(session, {});
-        logger.info('registration put back', {
-          key,
-          reason,
-          lease: session.leaseId,
-          revision: this.revision,
-        });
-      } catch {
-        this.#dirty = session.isAlive();
-      }
+  /** Returns whether there is nothing more to do now. */
+  async #putBack(reason: string): Promise<boolean> {
+    const { session } = this.#published;
+    // Without a live session there is nothing to hang the key on: the next session calls again.
+    if (session === undefined || !session.isAlive()) return true;
+    try {
+      await this.#put(session, {});
+    } catch {
+      return !session.isAlive();
     }
+    const { logger, key } = this.#deps;
+    logger.info('registration put back', { key, reason, lease: session.leaseId, revision: this.revision });
+    return true;
   }
 
-  /** Waits `delay` ms, or less if the registration ends. */
-  async #untilEnded(delay: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#deps.clock.after(delay, resolve);
-      this.#cutPause = () => (cancel(), resolve());
-    });
-    this.#cutPause = undefined;
-  }
-
-  #after(delay: number): Promise<void> {
-    return new Promise((resolve) => void this.#deps.clock.after(delay, resolve));
+  #assertOpen(): void {
+    if (this.#ended) throw new ClosedError(`${this.#deps.key} is deregistered`);
   }
 
   #become(state: RegistrationState): void {
