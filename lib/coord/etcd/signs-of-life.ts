@@ -43,11 +43,11 @@ export class SignsOfLife {
   waiting(sent: number, silence = SILENCE): void {
     if (this.#asking || this.#last >= sent || this.#waited(sent) < silence) return;
     this.#asking = true;
-    const done = (): void => {
+    const over = (): void => {
       this.#asking = false;
     };
-    this.#member.ask(SILENCE).then(done, (error: unknown) => {
-      done();
+    this.#member.ask(SILENCE).then(over, (error: unknown) => {
+      over();
       // Silence is judged by those who wait, each by its own patience.
       if (error instanceof RpcFailure && error.doubt && !error.late) this.#member.drop(error);
     });
@@ -61,11 +61,11 @@ export class SignsOfLife {
     if (this.#last < sent && this.#waited(sent) >= silence) return true;
     if (this.#proving) return false;
     this.#proving = true;
-    const done = (): void => {
+    const over = (): void => {
       this.#proving = false;
     };
-    this.#member.prove(PROOF_LIMIT).then(done, (error: unknown) => {
-      done();
+    this.#member.prove(PROOF_LIMIT).then(over, (error: unknown) => {
+      over();
       if (error instanceof RpcFailure && (error.doubt || error.late)) this.#member.drop(error);
     });
     return false;
