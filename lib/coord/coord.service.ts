@@ -138,12 +138,13 @@ export class CoordService implements AsyncDisposable {
   }
 
   /**
-   * Takes this process out of the registry: marks it as draining, waits for that to spread, deletes it. When it
-   * resolves no client chooses this process any more. A pure Nest microservice calls it before `app.close()`, which
+   * Takes this process out of the registry, and all else that it registered: marks it as draining, waits for that to
+   * spread, deletes it. When it resolves no client chooses this process any more. A pure Nest microservice calls it before `app.close()`, which
    * closes the server first. Bounded and idempotent; never rejects.
    */
   async drain(): Promise<void> {
-    await holdProcess(Promise.all([...this.#announcements].map((announcement) => announcement.stop())));
+    const stops = [...this.#announcements].map((announcement) => announcement.stop());
+    await holdProcess(Promise.all([...stops, this.registry.drain()]));
   }
 
   /** Releases all it holds, and ends the connection; the process can then exit. Bounded and idempotent. */

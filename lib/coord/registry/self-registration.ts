@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResolvedService } from '../../options/service.js';
 import { Backoff, pause } from '../etcd/backoff.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
@@ -15,20 +14,12 @@ const PROBE_INTERVAL = 50;
 /** After this long without a server a warning is due, in ms; it is repeated each time the wait has doubled. */
 const FIRST_WARNING = 10_000;
 
-/**
- * How long the drain mark and the delete may wait for etcd, together, in ms. Both are luxury: the lease is revoked at the
- * end. With the default drain delay of 500 ms and the 800 ms of `CoordService.close()` a stop takes 1.8 s at most.
- */
-const STOP_BUDGET = 500;
-
 export interface SelfRegistrationDeps {
   readonly logger: CoordLogger;
   readonly servers: Pick<OwnServers, 'listenOn' | 'onTaken'>;
   readonly clock?: Clock;
   /** Whether the server that listens serves yet. @default a TCP connect */
   readonly probe?: (host: string, port: number) => Promise<boolean>;
-  /** Waits for the drain mark to spread. It holds the process: a stop is not to end before it. @default a timer */
-  readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 /**
@@ -46,7 +37,6 @@ export class SelfRegistration {
   readonly #servers: Pick<OwnServers, 'listenOn' | 'onTaken'>;
   readonly #clock: Clock;
   readonly #probe: (host: string, port: number) => Promise<boolean>;
-  readonly #wait: (ms: number) => Promise<unknown>;
   readonly #stopping = new AbortController();
   #registration: Registration | undefined;
   #running: Promise<void> | undefined;
@@ -65,7 +55,6 @@ export class SelfRegistration {
     this.#servers = deps.servers;
     this.#clock = deps.clock ?? systemClock;
     this.#probe = deps.probe ?? acceptsConnections;
-    this.#wait = deps.wait ?? sleep;
   }
 
   /** What this process publishes, once it has. */
@@ -94,10 +83,14 @@ export class SelfRegistration {
     warned();
     if (!serves) return;
     const backoff = new Backoff({ first: 500, most: 5_000 });
-    const { instance, ttl } = this.#options;
+    const { instance, ttl, drainDelay } = this.#options;
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        this.#registration = await this.#registrar.register(instance, { signal, ...(ttl && { ttl }) });
+        this.#registration = await this.#registrar.register(instance, {
+          signal,
+          drainDelay,
+          ...(ttl && { ttl }),
+        });
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -148,16 +141,6 @@ export class SelfRegistration {
   async #stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    const registration = this.#registration;
-    if (registration === undefined || registration.state === 'deregistered') return;
-    try {
-      const from = this.#clock.now();
-      await registration.drain({ timeout: STOP_BUDGET });
-      const left = Math.max(1, STOP_BUDGET - (this.#clock.now() - from));
-      await this.#wait(this.#options.drainDelay);
-      await registration.deregister({ timeout: left });
-    } catch (error) {
-      this.#logger.warn('this process could not be deregistered: its lease will end', { err: error });
-    }
+    await this.#registration?.leave();
   }
 }

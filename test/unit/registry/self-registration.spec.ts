@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ValidationError } from '../../../lib/errors/validation.error.js';
-import type { CallOptions } from '../../../lib/coord/etcd/etcd.options.js';
 import type { Registrar } from '../../../lib/coord/registry/registrar.js';
 import type { Registration } from '../../../lib/coord/registry/registration.js';
 import { resolveRegister } from '../../../lib/coord/registry/register.options.js';
@@ -24,24 +23,13 @@ describe('the registration of the own process', () => {
   let tellTaken: (port: number) => void;
   let failures: number;
   let done: string[];
-  let budgets: unknown[];
-  let slow: number;
 
   const registrar: Pick<Registrar, 'register'> = {
-    register: (instance) => {
+    register: (instance, { drainDelay } = {}) => {
       done.push(`register ${instance.id}`);
       if (failures-- > 0) return Promise.reject(new Error('etcd is away'));
       const registration = {
-        state: 'registered',
-        drain: ({ timeout }: CallOptions) => {
-          clock.advance(slow);
-          budgets.push(timeout);
-          return Promise.resolve(void done.push('drain'));
-        },
-        deregister: ({ timeout }: CallOptions) => {
-          budgets.push(timeout);
-          return Promise.resolve(void done.push('deregister'));
-        },
+        leave: () => Promise.resolve(void done.push(`leave after ${drainDelay}`)),
       };
       return Promise.resolve(registration as unknown as Registration);
     },
@@ -63,7 +51,6 @@ describe('the registration of the own process', () => {
           },
         },
         probe: () => Promise.resolve(answers),
-        wait: (ms) => Promise.resolve(done.push(`wait ${ms}`)),
       },
     );
 
@@ -74,8 +61,6 @@ describe('the registration of the own process', () => {
     answers = false;
     failures = 0;
     done = [];
-    budgets = [];
-    slow = 0;
   });
 
   const pass = async (ms: number): Promise<void> => {
@@ -121,24 +106,14 @@ describe('the registration of the own process', () => {
     await self.stop();
   });
 
-  it('marks, waits, deletes', async () => {
+  it('leaves with its own drain delay', async () => {
     answers = true;
-    const self = create();
+    const self = create(700);
     self.start();
     await pass(50);
     await self.stop();
     await self.stop();
-    expect(done).toEqual(['register user-1', 'drain', 'wait 500', 'deregister']);
-  });
-
-  it('waits for etcd no longer than half a second in all, apart from the drain delay', async () => {
-    answers = true;
-    const self = create();
-    self.start();
-    await pass(50);
-    slow = 300;
-    await self.stop();
-    expect(budgets).toEqual([500, 200]);
+    expect(done).toEqual(['register user-1', 'leave after 700']);
   });
 
   it('warns about a port that never opens, more and more seldom, and does not hold up a stop', async () => {

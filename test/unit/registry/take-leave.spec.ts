@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { OutcomeUnknownError } from '../../../lib/errors/outcome-unknown.error.js';
+import type { CallOptions } from '../../../lib/coord/etcd/etcd.options.js';
 import { takeLeave } from '../../../lib/coord/registry/take-leave.js';
+import { FakeClock } from '../../support/fake-clock.js';
 import { collectLog } from '../../support/open-client.js';
 
 describe('an instance that leaves', () => {
@@ -39,5 +41,21 @@ describe('an instance that leaves', () => {
     expect(log.lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'warn: this process could not be deregistered: its lease will end',
     ]);
+  });
+
+  it('waits for etcd no longer than half a second in all, apart from the drain delay', async () => {
+    const clock = new FakeClock();
+    const budgets: unknown[] = [];
+    const take = ({ timeout }: CallOptions): Promise<void> => {
+      budgets.push(timeout);
+      clock.advance(300);
+      return Promise.resolve();
+    };
+    await takeLeave({ drain: take, deregister: take }, 500, {
+      logger: log,
+      clock,
+      wait: (ms) => Promise.resolve(clock.advance(ms)),
+    });
+    expect(budgets).toEqual([500, 200]);
   });
 });
