@@ -1,9 +1,11 @@
 import { status } from '@grpc/grpc-js';
+import { steadyShare } from '../registry/balancing/steady-share.js';
 import { EndpointSelector } from '../registry/endpoint-selector.js';
 import { addressOf } from '../registry/instance-traits.js';
 import type { DirectoryHandle } from '../registry/service-directories.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
 import { ChannelView } from './channel-view.js';
+import type { ClientPlan } from './coord-grpc.options.js';
 import type { ClientBinding } from './coord-resolver.js';
 import {
   type Endpoint,
@@ -28,6 +30,7 @@ export class Resolution {
   #registry: LiveRegistry | undefined;
   #handle: DirectoryHandle | undefined;
   #selector: EndpointSelector | undefined;
+  #plan: ClientPlan;
   #view: ChannelView | undefined;
   #unsubscribe: (() => void) | undefined;
   #last: readonly ServiceInstance[] | undefined;
@@ -38,6 +41,7 @@ export class Resolution {
     this.#service = service;
     this.#binding = binding;
     this.#listener = listener;
+    this.#plan = binding.plan;
     this.#limit = setTimeout(() => this.#giveUp(), binding.plan.resolveTimeout).unref();
     this.#stopFollowing = onRegistries(() => this.#attach());
     this.#attach();
@@ -54,6 +58,8 @@ export class Resolution {
   #attach(): void {
     if (this.#ended) return;
     const { plan, registry: bound } = this.#binding;
+    // It does not come back: there is nothing to wait for.
+    if (bound !== undefined && !isLive(bound)) return void setImmediate(() => this.#giveUp());
     const found = bound ?? findRegistry(plan.registry);
     if (typeof found === 'string' || found === this.#registry || this.#isStillThere()) return;
     this.#detach();
@@ -63,6 +69,7 @@ export class Resolution {
       return; // it is closing: what it said last stays
     }
     this.#registry = found;
+    this.#plan = this.#steady(found);
     this.#selector ??= new EndpointSelector({
       client: `${found.client}/${this.#service}`,
       filter: plan.filter,
@@ -127,8 +134,23 @@ export class Resolution {
     else this.#tell(instances, '');
   }
 
-  #tell(instances: readonly ServiceInstance[], note: string): void {
+  /** The share of a canary is the application's code, and it is asked where nobody can catch what it throws. */
+  #steady({ logger }: LiveRegistry): ClientPlan {
     const { plan } = this.#binding;
+    const { canary } = plan.balancing;
+    if (canary === undefined) return plan;
+    const share = steadyShare(canary.share, (error) =>
+      logger.error("the share of a client's canary is not a number from 0 to 1: the last good one counts", {
+        service: this.#service,
+        version: canary.version,
+        err: error,
+      }),
+    );
+    return { ...plan, balancing: { ...plan.balancing, canary: { ...canary, share } } };
+  }
+
+  #tell(instances: readonly ServiceInstance[], note: string): void {
+    const plan = this.#plan;
     const [roster, channel] = [this.#handle?.roster, this.#view];
     if (channel === undefined) return;
     const selection: Selection = {
@@ -136,7 +158,7 @@ export class Resolution {
       plan,
       channel,
       instances: new Map(instances.map((instance) => [addressOf(instance), instance])),
-      unreachable: ({ id }) => roster?.confirmLost(id),
+      unreachable: ({ id }) => void roster?.doubt(id),
     };
     const endpoints = instances.map(({ address, port }): Endpoint => ({
       addresses: [{ host: address, port }],
@@ -165,13 +187,15 @@ export class Resolution {
 
   #giveUp(): void {
     if (this.#ended || this.#last !== undefined) return;
+    this.#refuse(`coord:///${this.#service}: ${this.#whySilent()}`);
+  }
+
+  #whySilent(): string {
     const { plan, registry } = this.#binding;
     const found = registry ?? findRegistry(plan.registry);
-    this.#refuse(
-      typeof found === 'string'
-        ? `coord:///${this.#service}: ${found}`
-        : `coord:///${this.#service}: etcd (${found.source}) did not say within ${plan.resolveTimeout} ms who serves it`,
-    );
+    if (typeof found === 'string') return found;
+    if (!isLive(found)) return 'the registry that made this client is closed';
+    return `etcd (${found.source}) did not say within ${plan.resolveTimeout} ms who serves it`;
   }
 
   #whyNone(members: number): string {

@@ -9,7 +9,7 @@ export interface Selection {
   readonly plan: ClientPlan;
   /** One instance an address, by `host:port`. */
   readonly instances: ReadonlyMap<string, ServiceInstance>;
-  /** Nobody answers at this instance. */
+  /** This instance could not be connected to. */
   readonly unreachable: (instance: ServiceInstance) => void;
   /** Where the balancer shows itself to those who ask why. */
   readonly channel: ChannelView;

@@ -80,10 +80,15 @@ export class Roster {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Nobody answers at this instance. If etcd does not list it either, it is gone. */
-  confirmLost(id: string): void {
-    const changes = this.#guard.confirmLost(id);
-    if (changes.length > 0) this.#changed(changes);
+  /**
+   * Somebody could not connect to this instance. If etcd does not list it either, and nobody listens there, it is gone; a
+   * client with the wrong certificate, or a network that is down, proves nothing.
+   */
+  async doubt(id: string): Promise<void> {
+    const instance = this.#guard.members.get(id);
+    if (instance === undefined || this.#guard.isPresent(id)) return;
+    const { refuses = refusesConnections } = this.#deps;
+    if ((await refuses(instance.address, instance.port)) && !this.#closed) this.#confirmLost(id);
   }
 
   close(): void {
@@ -118,17 +123,17 @@ export class Roster {
   }
 
   async #trial(): Promise<void> {
-    const { refuses = refusesConnections } = this.#deps;
     const suspects = [...this.#guard.members.values()].filter(({ id }) => !this.#guard.isPresent(id));
     const start = Math.floor(Math.random() * suspects.length);
     const drawn = [...suspects.slice(start), ...suspects.slice(0, start)].slice(0, SUSPECTS_AT_ONCE);
-    await Promise.all(
-      drawn.map(async ({ id, address, port }) => {
-        if ((await refuses(address, port)) && !this.#closed) this.confirmLost(id);
-      }),
-    );
+    await Promise.all(drawn.map(({ id }) => this.doubt(id)));
     this.#cancelTrial = undefined;
     if (!this.#closed) this.#trySuspects();
+  }
+
+  #confirmLost(id: string): void {
+    const changes = this.#guard.confirmLost(id);
+    if (changes.length > 0) this.#changed(changes);
   }
 
   #logHolding(): void {

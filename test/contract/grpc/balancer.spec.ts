@@ -214,7 +214,7 @@ describe('the balancer in a channel of grpc-js', () => {
       filter: ({ metadata }) => metadata?.['shard'] !== '9',
     });
     await connected(one, 2);
-    await until(() => registry.confirmed.includes('dead'));
+    await until(() => registry.doubted.includes('dead'));
     const [channel] = registry.channels;
     const {
       instances,

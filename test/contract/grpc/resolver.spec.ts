@@ -124,7 +124,6 @@ describe('what grpc-js does with our resolver and balancer', () => {
 
   it('fails fast without an instance, at the start and after the last has gone, and recovers', async () => {
     const one = client();
-    const since = performance.now();
     expect((await failure(say(one))).details).toBe('no instance of echo is registered in etcd (fake)');
     await serve('a');
     await until(() =>
@@ -140,7 +139,6 @@ describe('what grpc-js does with our resolver and balancer', () => {
         () => false,
       ),
     );
-    expect(performance.now() - since).toBeLessThan(1_000);
   });
 
   it("fails fast without an instance under grpc-js' own round_robin too, which hangs on an empty list", async () => {
@@ -162,10 +160,8 @@ describe('what grpc-js does with our resolver and balancer', () => {
 
   it('answers within the limit when the registry does not', async () => {
     registry.known = false;
-    const since = performance.now();
     const one = client({ resolveTimeout: '100ms' });
     expect((await failure(say(one))).details).toContain('did not say within 100 ms who serves it');
-    expect(performance.now() - since).toBeLessThan(500);
     registry.known = true;
     await serve('a');
     await until(() =>
@@ -174,6 +170,17 @@ describe('what grpc-js does with our resolver and balancer', () => {
         () => false,
       ),
     );
+  });
+
+  it('is told at once that the registry of a client is closed, and does not wait for what cannot come', async () => {
+    registry.known = false;
+    const waiting = client({ resolveTimeout: '1m', timeout: '10s' });
+    const waited = failure(say(waiting));
+    await until(() => registry.inUse === 1);
+    registry.close();
+    const details = 'coord:///echo: the registry that made this client is closed';
+    expect((await waited).details).toBe(details);
+    expect((await failure(say(client({ resolveTimeout: '1m', timeout: '10s' })))).details).toBe(details);
   });
 
   it('starts again after the channel was idle', async () => {
@@ -241,31 +248,32 @@ describe('what grpc-js does with our resolver and balancer', () => {
     expect((await failure(say(one, { delay: 2_000 }))).code).toBe(status.DEADLINE_EXCEEDED);
   });
 
-  it('gives a hung peer no new calls within a second, ends its calls soon, and takes it back when it answers', async () => {
+  it('gives a hung peer no new calls, ends those it has before their deadline, and takes it back when it answers', async () => {
     const a = await serve('a');
     await serve('b');
-    const wire = await FaultProxy.start({ target: `127.0.0.1:${a.port}` });
+    await using wire = await FaultProxy.start({ target: `127.0.0.1:${a.port}` });
     registry.add('a', wire.port);
-    const one = client();
+    const one = client({ timeout: '1m' });
     await until(async () => Object.keys(await spread(one, 4)).length === 2);
+    const [channel] = registry.channels;
+    const trouble = (): string | undefined =>
+      channel!.explain({ get: () => undefined }).instances.find(({ instance }) => instance.id === 'a')
+        ?.excluded;
     wire.stall();
-    const since = performance.now();
     const stuck: Promise<string>[] = [];
     // Calls go on, one every 10 ms; those that reach the hung peer are not waited for.
-    while (performance.now() - since < 1_000) {
-      stuck.push(
-        say(one).catch(({ code }: ServiceError) => `failed with ${code} after ${performance.now() - since}`),
-      );
+    await until(async () => {
+      stuck.push(say(one).catch(({ code }: ServiceError) => `failed with ${code}`));
       await sleep(10);
-    }
-    expect(await spread(one, 10)).toEqual({ b: 10 });
-    const failed = (await Promise.all(stuck)).filter((answer) => answer.startsWith('failed'));
-    expect(failed.length).toBeLessThan(60);
-    expect(failed.every((text) => text.startsWith('failed with 14'))).toBe(true);
-    expect(performance.now() - since).toBeLessThan(5_000);
+      return trouble() !== undefined;
+    });
+    expect(trouble()).toBe('it does not answer');
+    expect(await spread(one, 100)).toEqual({ b: 100 });
+    // HTTP/2's keep-alive ends them; their own deadline is a minute away.
+    const ends = new Set(await Promise.all(stuck));
+    expect(ends).toEqual(new Set(['b', `failed with ${status.UNAVAILABLE}`]));
     wire.resume();
     await until(async () => Object.keys(await spread(one, 4)).length === 2);
-    await wire[Symbol.asyncDispose]();
   });
 
   it('leaves a slow instance and its calls alone', async () => {
@@ -278,13 +286,13 @@ describe('what grpc-js does with our resolver and balancer', () => {
     expect(answers.filter((answer) => answer === 'slow')).toHaveLength(3);
   });
 
-  it('tells the registry whom nobody answers', async () => {
+  it('tells the registry whom it cannot connect to', async () => {
     const a = await serve('a');
     await serve('b');
     const one = client();
     await until(async () => Object.keys(await spread(one, 4)).length === 2);
     a.kill();
-    await until(() => registry.confirmed.includes('a'));
+    await until(() => registry.doubted.includes('a'));
     expect(await spread(one, 4)).toEqual({ b: 4 });
   });
 

@@ -12,7 +12,7 @@ export class FakeRegistry implements LiveRegistry {
   readonly client = 'client-1';
   readonly logger = collectLog();
   readonly members = new Map<string, ServiceInstance>();
-  readonly confirmed: string[] = [];
+  readonly doubted: string[] = [];
   readonly channels = new Set<ChannelView>();
   readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
   #told: ReadonlyMap<string, ServiceInstance> = new Map();
@@ -42,7 +42,7 @@ export class FakeRegistry implements LiveRegistry {
         return () => this.#listeners.delete(listener);
       },
       isPresent: (id: string) => this.members.has(id),
-      confirmLost: (id: string) => this.confirmed.push(id),
+      doubt: (id: string) => Promise.resolve(this.doubted.push(id)),
     };
     Object.defineProperty(roster, 'known', { get: () => this.known });
     const handle = { roster, directory: undefined, close: () => this.inUse-- };

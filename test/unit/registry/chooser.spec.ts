@@ -81,6 +81,17 @@ describe('the choice of an instance', () => {
     expect(tally(chooser, 10)).toEqual({ v1: 5, v2: 5 });
   });
 
+  it('keeps nothing of versions that nobody has, or has any more', () => {
+    const all = [some('v1', { version: '1' }), some('v2', { version: '2' })];
+    const plan: BalancingPlan = { policy: 'round_robin', versionHeader: 'x-version' };
+    const before = chooserOf(plan, all);
+    for (let call = 0; call < 1_000; call++) before.choose(headers({ 'x-version': `u${call}` }));
+    tally(before, 1, headers({ 'x-version': '2' }));
+    expect([...before.turns.keys()]).toEqual(['*', '=2']);
+    const after = new Chooser(plan, [all[0]!], [all[0]!], before);
+    expect([...after.turns.keys()]).toEqual(['*']);
+  });
+
   it('sends the asked share to the canary, follows the share live, and falls back when it is alone', () => {
     let share = 0.05;
     const all = [some('v1', { version: '1' }), some('v2', { version: '2' })];

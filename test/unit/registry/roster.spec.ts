@@ -124,6 +124,17 @@ describe('whom clients may call', () => {
     expect(roster.holding).toBe(false);
   });
 
+  it('believes whoever could not connect only when nobody listens there', async () => {
+    list('a', 'b', 'c');
+    await roster.doubt('a'); // it is listed: whatever is wrong, it is not gone
+    list();
+    await roster.doubt('a');
+    expect(members()).toBe('abc');
+    refused.add('a');
+    await roster.doubt('a');
+    expect(members()).toBe('bc');
+  });
+
   it('says once that it withholds, and once that it is over', () => {
     list('a', 'b', 'c');
     list();

@@ -16,7 +16,7 @@ export type LoadBalancingPolicy = (typeof LOAD_BALANCING_POLICIES)[number];
 export interface CanaryPlan {
   /** `metadata.version` of the canaries. */
   readonly version: string;
-  /** The part of the calls they get, 0 to 1; asked for each call. */
+  /** The part of the calls they get, 0 to 1; asked for each call, so it must not throw. */
   readonly share: () => number;
 }
 

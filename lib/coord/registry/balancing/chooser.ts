@@ -13,8 +13,15 @@ export interface ChooserDeps {
   readonly random?: () => number;
 }
 
+/** Where the rotations of a pool stand. */
+interface Turns {
+  readonly near: number;
+  readonly far: number;
+}
+
+const FROM_START: Turns = { near: 0, far: 0 };
+
 interface Pool<C> {
-  readonly name: string;
   readonly candidates: readonly C[];
   readonly near: Choice<C>;
   readonly far: Choice<C> | undefined;
@@ -38,7 +45,8 @@ export class Chooser<C extends Candidate> {
   readonly #ready: readonly C[];
   readonly #zoneSize: number;
   readonly #random: () => number;
-  readonly #turns: ReadonlyMap<string, number>;
+  readonly #turns: ReadonlyMap<string, Turns>;
+  readonly #versions: ReadonlySet<string | undefined>;
   readonly #pools = new Map<string, Pool<C>>();
   readonly #everybody: Pool<C>;
 
@@ -58,16 +66,20 @@ export class Chooser<C extends Candidate> {
     this.#random = random;
     this.#zoneSize =
       plan.zone === undefined ? 0 : known.filter(({ instance }) => zoneOf(instance) === plan.zone).length;
-    this.#turns = before?.turns ?? new Map<string, number>([['*', Math.floor(random() * ready.length)]]);
+    const begin = { near: Math.floor(random() * ready.length), far: 0 };
+    this.#turns = before?.turns ?? new Map([['*', begin]]);
+    this.#versions = new Set(this.#isRouted ? known.map(({ instance }) => versionOf(instance)) : []);
     this.#everybody = this.#pool('*', ready);
   }
 
-  /** Where each rotation stands. */
-  get turns(): ReadonlyMap<string, number> {
-    const turns = new Map(this.#turns);
+  /** Where each rotation stands; those of versions that are gone are forgotten. */
+  get turns(): ReadonlyMap<string, Turns> {
+    const turns = new Map<string, Turns>();
+    for (const [name, before] of this.#turns) {
+      if (!name.startsWith('=') || this.#versions.has(name.slice(1))) turns.set(name, before);
+    }
     for (const [name, { near, far }] of this.#pools) {
-      turns.set(name, near.turn);
-      if (far) turns.set(`${name}/far`, far.turn);
+      turns.set(name, { near: near.turn, far: far?.turn ?? turns.get(name)?.far ?? 0 });
     }
     return turns;
   }
@@ -101,21 +113,15 @@ export class Chooser<C extends Candidate> {
     const { versionHeader, canary } = this.#plan;
     const wanted = versionHeader === undefined ? undefined : headers.get(versionHeader);
     if (wanted !== undefined) {
-      const pool = this.#pools.get(`=${wanted}`) ?? this.#pool(`=${wanted}`, this.#ofVersion(wanted));
-      steps?.push({
-        filter: 'version',
-        reason: `the call asks for version ${wanted}`,
-        left: pool.candidates.length,
-      });
-      return pool.candidates.length > 0 ? pool : undefined;
+      const pool = this.#poolOf(wanted);
+      const left = pool?.candidates.length ?? 0;
+      steps?.push({ filter: 'version', reason: `the call asks for version ${wanted}`, left });
+      return left > 0 ? pool : undefined;
     }
     if (canary === undefined) return this.#everybody;
     const hit = this.#random() < canary.share();
-    const name = hit ? `=${canary.version}` : `!${canary.version}`;
-    const pool =
-      this.#pools.get(name) ??
-      this.#pool(name, hit ? this.#ofVersion(canary.version) : this.#notOfVersion(canary.version));
-    const left = pool.candidates.length;
+    const pool = hit ? this.#poolOf(canary.version) : this.#poolWithout(canary.version);
+    const left = pool?.candidates.length ?? 0;
     const which = hit ? 'drawn for the canary' : 'not drawn for the canary';
     steps?.push({
       filter: 'canary',
@@ -125,26 +131,42 @@ export class Chooser<C extends Candidate> {
     return left > 0 ? pool : this.#everybody;
   }
 
-  #ofVersion(version: string): readonly C[] {
-    return this.#ready.filter(({ instance }) => versionOf(instance) === version);
+  get #isRouted(): boolean {
+    return this.#plan.versionHeader !== undefined || this.#plan.canary !== undefined;
   }
 
-  #notOfVersion(version: string): readonly C[] {
-    return this.#ready.filter(({ instance }) => versionOf(instance) !== version);
+  /** `undefined` for a version that nobody has: callers name what they like, and that must leave nothing behind. */
+  #poolOf(version: string): Pool<C> | undefined {
+    const pool = this.#pools.get(`=${version}`);
+    if (pool !== undefined || !this.#versions.has(version)) return pool;
+    return this.#pool(
+      `=${version}`,
+      this.#ready.filter(({ instance }) => versionOf(instance) === version),
+    );
+  }
+
+  #poolWithout(version: string): Pool<C> {
+    return (
+      this.#pools.get('!') ??
+      this.#pool(
+        '!',
+        this.#ready.filter(({ instance }) => versionOf(instance) !== version),
+      )
+    );
   }
 
   #pool(name: string, candidates: readonly C[]): Pool<C> {
     const { policy, zone } = this.#plan;
-    const choice = (which: string, among: readonly C[]): Choice<C> =>
-      createChoice(policy, among, this.#turns.get(which) ?? 0, this.#random);
+    const turns = this.#turns.get(name) ?? FROM_START;
+    const choice = (turn: number, among: readonly C[]): Choice<C> =>
+      createChoice(policy, among, turn, this.#random);
     const near = candidates.filter(({ instance }) => zone === undefined || zoneOf(instance) === zone);
     const far = zone === undefined ? [] : candidates.filter(({ instance }) => zoneOf(instance) !== zone);
     const health = this.#zoneSize === 0 ? 0 : near.length / this.#zoneSize;
     const pool: Pool<C> = {
-      name,
       candidates,
-      near: choice(name, near),
-      far: far.length === 0 ? undefined : choice(`${name}/far`, far),
+      near: choice(turns.near, near),
+      far: far.length === 0 ? undefined : choice(turns.far, far),
       // Without a far side everything stays; a version pool is judged by whether it has anybody near at all.
       stay: name === '*' ? Math.min(1, OVERPROVISIONING * health) : Number(near.length > 0),
     };
