@@ -75,7 +75,9 @@ describe.skipIf(onPath('etcd') === undefined)(
       await sleep(1_500);
       await load.stop();
       expect(load.failures).toEqual([]);
-      const waited = load.outcomes.filter(({ at, took }) => at < resumed && at + took > resumed);
+      const waited = load.outcomes.filter(
+        ({ at, took, server }) => at < resumed && at + took > resumed && server === hung.id,
+      );
       expect(waited.filter(({ at }) => at > stopped + 1_000)).toEqual([]);
       // It is back among those that answer.
       expect(load.outcomes.some(({ at, server }) => at > resumed + 500 && server === hung.id)).toBe(true);

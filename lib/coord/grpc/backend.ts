@@ -53,6 +53,7 @@ export class Backend implements Candidate {
   #slowStart: SlowStart | undefined;
   #health: HealthWatch | undefined;
   #result: PickResult | undefined;
+  #pendingSince = 0;
   #started = false;
   #destroyed = false;
 
@@ -79,7 +80,22 @@ export class Backend implements Candidate {
 
   /** Connected, and as far as it says itself it serves. */
   get ready(): boolean {
-    return this.state === connectivityState.READY && (this.#health?.serving ?? true);
+    return (
+      this.state === connectivityState.READY && (this.#health === undefined || this.#health.serving === true)
+    );
+  }
+
+  /** It may be ready in a moment: it connects, or its health service has not answered yet. */
+  get pending(): boolean {
+    const { state } = this;
+    if (state === connectivityState.READY)
+      return this.#health !== undefined && this.#health.serving === undefined;
+    return state === connectivityState.CONNECTING || state === connectivityState.IDLE;
+  }
+
+  /** How long it has been pending, in ms. */
+  get pendingFor(): number {
+    return this.#deps.clock.now() - this.#pendingSince;
   }
 
   /** A channel to this instance alone, for questions of our own; `undefined` while it is not connected. */
@@ -95,6 +111,7 @@ export class Backend implements Candidate {
   /** Why it gets no calls; `undefined` if it does. */
   get trouble(): string | undefined {
     if (this.state !== connectivityState.READY) return connectivityState[this.state].toLowerCase();
+    if (this.pending) return 'its health service has not answered yet';
     if (!this.ready) return 'its health service has not said that it serves';
     if (this.ejection.active)
       return `set aside for ${Math.ceil(this.ejection.remaining)} ms: calls failed in a row`;
@@ -117,6 +134,7 @@ export class Backend implements Candidate {
 
   /** Connects, or comes back to connecting. Harmless when connected. */
   connect(): void {
+    if (this.state === connectivityState.IDLE) this.#pendingSince = this.#deps.clock.now();
     if (this.#started) this.#leaf.exitIdle();
     else {
       this.#started = true;
@@ -180,6 +198,7 @@ export class Backend implements Candidate {
     this.#result = undefined;
     const { clock, plan, joins, changed } = this.#deps;
     if (this.state === connectivityState.READY) {
+      this.liveness.seen();
       if (joins && plan.slowStart > 0) this.#slowStart ??= new SlowStart(clock, plan.slowStart);
       this.#watchHealth();
     } else {

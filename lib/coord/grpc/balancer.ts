@@ -5,12 +5,13 @@ import { Chooser } from '../registry/balancing/chooser.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
 import { Backend } from './backend.js';
 import { BALANCER_NAME } from './balancer-config.js';
+import { ChooserPicker } from './chooser-picker.js';
+import { connectFirst } from './connect-first.js';
 import {
   type ChannelControlHelper,
   type Endpoint,
   type LoadBalancer,
   type LoadBalancingConfig,
-  type PickArgs,
   type Picker,
   QueuePicker,
   type StatusOr,
@@ -22,6 +23,9 @@ import { SELECTION, type Selection } from './selection.js';
 
 /** How often the weight of a newcomer is read again, in ms. */
 const RAMP_STEP = 100;
+
+/** A timer may fire a moment before the clock has got there. */
+const TIMER_SLACK = 10;
 
 const { READY, CONNECTING, IDLE, TRANSIENT_FAILURE } = connectivityState;
 
@@ -139,26 +143,29 @@ export class Balancer implements LoadBalancer, Explains {
     const { state } = backend;
     if (state === TRANSIENT_FAILURE) this.#selection?.unreachable(backend.instance);
     if (this.#updating) return;
-    // A connection lost must not be chosen again, and the first one is waited for; one more can wait for its tick's others.
-    if (this.#current === READY && backend.ready) this.#publishSoon();
+    // Who is lost or hangs must not be chosen again, and the first one is waited for; one more can wait for its tick's others.
+    if (this.#current === READY && backend.well) this.#publishSoon();
     else this.#publish();
   }
 
-  /** Sets an instance aside, unless it is no worse than the rest, or half of them are aside already. */
+  /**
+   * Sets an instance aside, unless it is no worse than the rest, or half of them are aside already. One that nobody needed
+   * to connect to yet (`pick_first`) counts as well.
+   */
   #onFailing(backend: Backend): void {
     const others = [...this.#backends.values()].filter(
-      (each) => each !== backend && each.trouble === undefined,
+      (each) => each !== backend && (each.trouble === undefined || each.state === IDLE),
     );
     const better = others.filter(({ ejection }) => ejection.failures < backend.ejection.failures / 2);
     if (this.#destroyed || better.length === 0 || 2 * others.length < this.#backends.size) return;
     const term = backend.ejection.start();
     this.#publish();
-    this.#later(term + 10); // a timer may fire a moment before the clock has got there
+    this.#later(term);
   }
 
   /** Looks again after a time: a term is over, a newcomer has grown. */
   #later(delay: number): void {
-    const cancel = this.#clock.after(delay, () => {
+    const cancel = this.#clock.after(delay + TIMER_SLACK, () => {
       this.#timers.delete(cancel);
       this.#publish();
     });
@@ -193,21 +200,28 @@ export class Balancer implements LoadBalancer, Explains {
       }
       this.#update(READY, new ChooserPicker(chooser, selection.service), null);
     } else if (known.length === 0) this.#fail(this.#note);
-    else if (known.some(({ state }) => state === CONNECTING || state === IDLE)) {
+    else if (known.some(({ pending }) => pending)) {
       this.#update(CONNECTING, new QueuePicker(this), null);
-    } else {
-      this.#fail(
-        `none of the ${known.length} instances of ${selection.service} could be reached: ${this.#lastError}`,
-      );
-    }
+    } else this.#fail(this.#whyNone(known, selection.service));
   }
 
-  /** `pick_first` connects to one instance, and to the next only when that one fails; all others connect to everybody. */
-  #keepConnected(known: readonly Backend[], { plan }: Selection): void {
+  #whyNone(known: readonly Backend[], service: string): string {
+    const all = `none of the ${known.length} instances of ${service}`;
+    const connected = known.filter(({ state }) => state === READY).length;
+    if (connected === 0) return `${all} could be reached: ${this.#lastError}`;
+    const unhealthy = 'as its health service has not said that it does';
+    if (connected === known.length) return `${all} serves, ${unhealthy}`;
+    return `${all} takes calls: ${connected} not, ${unhealthy}, and the others could not be reached: ${this.#lastError}`;
+  }
+
+  /** `pick_first` keeps one connection, all others connect to everybody. */
+  #keepConnected(known: readonly Backend[], { plan: { balancing } }: Selection): void {
     this.#updating = true;
-    for (const backend of known) {
-      if (backend.state === IDLE) backend.connect();
-      if (plan.balancing.policy === 'pick_first' && backend.state !== TRANSIENT_FAILURE) break;
+    if (balancing.policy === 'pick_first') {
+      const again = connectFirst(known, balancing);
+      if (again !== undefined) this.#later(again);
+    } else {
+      for (const backend of known) if (backend.state === IDLE) backend.connect();
     }
     this.#updating = false;
   }
@@ -220,27 +234,4 @@ export class Balancer implements LoadBalancer, Explains {
     this.#current = state;
     this.#helper.updateState(state, picker, error);
   }
-}
-
-/** Chooses for each call; made anew when the instances that can take calls change. */
-class ChooserPicker implements Picker {
-  readonly #chooser: Chooser<Backend>;
-  readonly #none: Picker;
-
-  constructor(chooser: Chooser<Backend>, service: string) {
-    this.#chooser = chooser;
-    this.#none = new UnavailablePicker({
-      code: status.UNAVAILABLE,
-      details: `no instance of ${service} has the version that the call asks for`,
-    });
-  }
-
-  pick(args: PickArgs): ReturnType<Picker['pick']> {
-    const backend = this.#chooser.choose(headersOf(args));
-    return backend === undefined ? this.#none.pick(args) : backend.pick(args);
-  }
-}
-
-function headersOf({ metadata }: PickArgs): CallHeaders {
-  return { get: (name) => metadata.get(name)[0]?.toString() };
 }

@@ -1,4 +1,4 @@
-import { Client, type ClientReadableStream, type ServiceError, credentials, status } from '@grpc/grpc-js';
+import { Client, type ClientReadableStream, type StatusObject, credentials, status } from '@grpc/grpc-js';
 import { Backoff } from '../etcd/backoff.js';
 import type { Clock } from '../etcd/clock.js';
 import type { SubchannelInterface } from './grpc-experimental.js';
@@ -8,7 +8,8 @@ const WATCH = '/grpc.health.v1.Health/Watch';
 
 /**
  * Follows `grpc.health.v1` of one instance over its own connection. It serves once it says so; a server without the health
- * service serves; a broken stream does not, and is opened again (gRFC A17).
+ * service serves; a broken stream does not, and is opened again (gRFC A17). One that the server ended in good order is
+ * opened again too, and until then what it said last counts.
  */
 export class HealthWatch {
   readonly #service: string;
@@ -18,7 +19,7 @@ export class HealthWatch {
   readonly #backoff = new Backoff({ first: 200, most: 5_000 });
   #stream: ClientReadableStream<number> | undefined;
   #cancelRetry: (() => void) | undefined;
-  #serving = false;
+  #serving: boolean | undefined;
   #closed = false;
 
   /**
@@ -41,7 +42,8 @@ export class HealthWatch {
     this.#open();
   }
 
-  get serving(): boolean {
+  /** `undefined` until it has answered for the first time. */
+  get serving(): boolean | undefined {
     return this.#serving;
   }
 
@@ -59,12 +61,14 @@ export class HealthWatch {
       this.#backoff.reset();
       this.#become(servingStatus === SERVING);
     });
-    stream.on('error', (error: ServiceError) => this.#onEnd(error.code));
+    // An end with OK comes without an error, every end with a status.
+    stream.on('error', () => undefined);
+    stream.on('status', ({ code }: StatusObject) => this.#onEnd(code));
   }
 
   #onEnd(code: status): void {
     if (this.#closed) return;
-    this.#become(code === status.UNIMPLEMENTED);
+    if (code !== status.OK || this.#serving === undefined) this.#become(code === status.UNIMPLEMENTED);
     if (code === status.UNIMPLEMENTED) return;
     this.#cancelRetry = this.#clock.after(this.#backoff.next(), () => this.#open());
   }

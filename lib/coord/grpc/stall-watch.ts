@@ -1,7 +1,6 @@
-import { Client, credentials, status } from '@grpc/grpc-js';
+import { Client, connectivityState, credentials, status } from '@grpc/grpc-js';
 import type { Clock } from '../etcd/clock.js';
 import type { Backend } from './backend.js';
-import { decodeResponse, encodeRequest } from './health-message.js';
 
 /** How often the watch looks, in ms. A look that comes this much late was held up by our own process. */
 const INTERVAL = 100;
@@ -10,8 +9,15 @@ const HELD_UP = 250;
 /** How long a peer may take to answer, in ms: asked 250 to 350 ms after the last sign of life, it is out within 0.8 s. */
 const ANSWER_LIMIT = 450;
 
-/** Any answer will do, also "no such method": it is the process that is asked, not its health service. */
-const QUESTION = '/grpc.health.v1.Health/Check';
+/** When a peer has kept silent for this long, in ms, another one is asked: is it the peer that hangs, or are we deaf? */
+const CONTROL_AFTER = 150;
+
+/**
+ * Any answer will do, and nobody has this method: the core of the server answers UNIMPLEMENTED, so that it is the process
+ * that is asked and no handler of the application, which may be slow for reasons of its own.
+ */
+const QUESTION = '/im_infra.Liveness/Ask';
+const EMPTY = Buffer.alloc(0);
 
 /**
  * Finds peers that hang: connected, with calls under way, and silent (SIGSTOP, a dead lock, a cut line). Such a peer gets no
@@ -23,6 +29,7 @@ export class StallWatch {
   readonly #backends: () => Iterable<Backend>;
   #cancel: (() => void) | undefined;
   #expected = 0;
+  #controls = 0;
 
   constructor(clock: Clock, backends: () => Iterable<Backend>) {
     this.#clock = clock;
@@ -45,27 +52,53 @@ export class StallWatch {
     this.#cancel = undefined;
     const heldUp = this.#clock.now() - this.#expected > HELD_UP;
     let watched = false;
+    const now = this.#clock.now();
     for (const backend of this.#backends()) {
       const { liveness } = backend;
+      const { askedAt = now } = liveness;
       if (heldUp) liveness.excuse();
       else if (liveness.due) this.#ask(backend);
+      else if (now - askedAt >= CONTROL_AFTER && !this.#othersLive(backend, askedAt)) this.#control(backend);
       watched ||= liveness.watched;
     }
     if (watched) this.wake();
   }
 
   #ask(backend: Backend): void {
-    const { liveness, channel } = backend;
-    if (channel === undefined) return;
+    const { liveness } = backend;
     const since = this.#clock.now();
-    liveness.asked();
-    const client = new Client('', credentials.createInsecure(), { channelOverride: channel });
-    const deadline = Date.now() + ANSWER_LIMIT;
-    client.makeUnaryRequest(QUESTION, encodeRequest, decodeResponse, '', { deadline }, (error) => {
-      if (error && (error.code === status.DEADLINE_EXCEEDED || error.code === status.UNAVAILABLE)) {
-        liveness.missed(this.#othersLive(backend, since));
-      } else liveness.answered();
+    const sent = this.#send(backend, (answer) => {
+      if (answer === 'late') liveness.missed(this.#othersLive(backend, since));
+      else if (answer === 'lost') liveness.forgo();
+      else liveness.answered();
     });
+    if (sent) liveness.asked();
+  }
+
+  /** Looks for a sign of life of somebody else, each time of another one: a call that is answered there, or a connection. */
+  #control(backend: Backend): void {
+    const others = [...this.#backends()].filter((each) => each !== backend);
+    const reachable = others.filter(({ channel }) => channel !== undefined);
+    const other = reachable[this.#controls++ % reachable.length];
+    if (other === undefined) others.find(({ state }) => state === connectivityState.IDLE)?.connect();
+    else {
+      this.#send(other, (answer) => {
+        if (answer === 'answered') other.liveness.seen();
+      });
+    }
+  }
+
+  /** Returns whether there is a connection to send it over. */
+  #send({ channel }: Backend, done: (answer: 'answered' | 'late' | 'lost') => void): boolean {
+    if (channel === undefined) return false;
+    const client = new Client('', credentials.createInsecure(), { channelOverride: channel });
+    const bytes = (): Buffer => EMPTY;
+    const options = { deadline: Date.now() + ANSWER_LIMIT };
+    client.makeUnaryRequest(QUESTION, bytes, bytes, EMPTY, options, (error) => {
+      if (error?.code === status.DEADLINE_EXCEEDED) done('late');
+      else done(error?.code === status.UNAVAILABLE ? 'lost' : 'answered');
+    });
+    return true;
   }
 
   #othersLive(backend: Backend, since: number): boolean {

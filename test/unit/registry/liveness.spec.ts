@@ -55,6 +55,55 @@ describe('whether a peer lives', () => {
     expect(told).toEqual([true, false]);
   });
 
+  it('is asked one question at a time, whatever begins meanwhile', () => {
+    liveness.begin();
+    clock.advance(250);
+    liveness.asked();
+    liveness.begin();
+    clock.advance(300);
+    expect(liveness.due).toBe(false);
+    expect(liveness.askedAt).toBe(clock.now() - 300);
+    liveness.missed(false);
+    expect(liveness.askedAt).toBeUndefined();
+    clock.advance(250);
+    expect(liveness.due).toBe(true);
+  });
+
+  it('is not stalled when a call was answered since the question', () => {
+    liveness.begin();
+    liveness.begin();
+    clock.advance(250);
+    liveness.asked();
+    clock.advance(100);
+    liveness.end(true);
+    clock.advance(350);
+    liveness.missed(true);
+    expect(told).toEqual([]);
+  });
+
+  it('is neither dead nor alive when the question was lost with its connection', () => {
+    liveness.begin();
+    clock.advance(250);
+    liveness.asked();
+    liveness.forgo();
+    expect(liveness.stalled).toBe(false);
+    clock.advance(250);
+    expect(liveness.due).toBe(true);
+  });
+
+  it('is given its time anew by the first call after a while without any', () => {
+    liveness.begin();
+    clock.advance(250);
+    liveness.asked();
+    liveness.missed(false);
+    liveness.end(false);
+    clock.advance(60_000);
+    liveness.begin();
+    expect(liveness.due).toBe(false);
+    clock.advance(250);
+    expect(liveness.due).toBe(true);
+  });
+
   it('is back when a call that it had is answered after all, and says so', () => {
     liveness.begin();
     liveness.missed(true);

@@ -25,11 +25,11 @@ describe('the registration of the own process', () => {
   let done: string[];
 
   const registrar: Pick<Registrar, 'register'> = {
-    register: (instance, { drainDelay } = {}) => {
+    register: (instance, options) => {
       done.push(`register ${instance.id}`);
       if (failures-- > 0) return Promise.reject(new Error('etcd is away'));
       const registration = {
-        leave: () => Promise.resolve(void done.push(`leave after ${drainDelay}`)),
+        leave: () => Promise.resolve(void done.push(`leave after ${options?.drainDelay}`)),
       };
       return Promise.resolve(registration as unknown as Registration);
     },

@@ -16,6 +16,7 @@ export class Liveness {
   #inFlight = 0;
   #patience = FIRST_PATIENCE;
   #askAt = Infinity;
+  #askedAt: number | undefined;
   #lastSign: number;
   #stalled = false;
 
@@ -40,9 +41,14 @@ export class Liveness {
     return this.#stalled;
   }
 
-  /** Whether it is time to ask it. */
+  /** Whether it is time to ask it: one question at a time. */
   get due(): boolean {
-    return this.#clock.now() >= this.#askAt;
+    return this.#askedAt === undefined && this.#clock.now() >= this.#askAt;
+  }
+
+  /** When it was asked what it has not answered yet. */
+  get askedAt(): number | undefined {
+    return this.#askedAt;
   }
 
   /** Somebody watches over it: calls are under way, or it is stalled. */
@@ -52,6 +58,7 @@ export class Liveness {
 
   /** A call starts. */
   begin(): void {
+    if (!this.watched) this.#askAt = Infinity;
     this.#inFlight++;
     this.#patience = FIRST_PATIENCE;
     this.#askAt = Math.min(this.#askAt, this.#clock.now() + FIRST_PATIENCE);
@@ -69,22 +76,39 @@ export class Liveness {
 
   /** A question is on its way: until it is settled there is no other. */
   asked(): void {
-    this.#askAt = Infinity;
+    this.#askedAt = this.#clock.now();
   }
 
   /** It answered. */
   answered(): void {
     const now = this.#clock.now();
+    this.#askedAt = undefined;
     this.#lastSign = now;
     this.#patience = Math.min(LONGEST_PATIENCE, 2 * this.#patience);
     this.#askAt = this.#inFlight > 0 ? now + this.#patience : Infinity;
     this.#turn(false);
   }
 
-  /** It did not answer. @param others whether others gave signs of life meanwhile: else it may be our own fault */
+  /**
+   * It did not answer; a call that it ended since it was asked is an answer all the same.
+   *
+   * @param others whether others gave signs of life meanwhile: else it may be our own fault
+   */
   missed(others: boolean): void {
+    const alive = this.#askedAt !== undefined && this.#lastSign > this.#askedAt;
+    this.forgo();
+    if (others && !alive) this.#turn(true);
+  }
+
+  /** The question was lost with its connection, which says nothing. */
+  forgo(): void {
+    this.#askedAt = undefined;
     this.#askAt = this.#clock.now() + FIRST_PATIENCE;
-    if (others) this.#turn(true);
+  }
+
+  /** It gave a sign of life that nobody waited for. */
+  seen(): void {
+    this.#lastSign = this.#clock.now();
   }
 
   /** We were not able to listen for a while: silence in that time means nothing. */
