@@ -6,10 +6,7 @@ import type { ChannelView } from './channel-view.js';
 export interface LiveRegistry {
   /** What `CoordGrpcOptions.registry` may call it. */
   readonly names: readonly string[];
-  /**
-   * Which etcd and which keys: two registries with the same source are interchangeable. The etcd goes by its configured
-   * endpoints: a cluster's id is made of its members' peer URLs, and two etcds that leave those at their default have one id.
-   */
+  /** Which etcd and which keys: two registries with the same source are interchangeable. */
   readonly source: string;
   /** Tells this process apart from others when it draws the instances of a subset. */
   readonly client: string;

@@ -1,4 +1,4 @@
-import { ClientGrpcProxy } from '@nestjs/microservices';
+import type { ClientGrpcProxy } from '@nestjs/microservices';
 import { type Observable, ReplaySubject } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { type Duration, parseDuration } from '../../options/duration.js';
@@ -15,6 +15,7 @@ import type { Registration } from '../registry/registration.js';
 import { ServiceDirectories } from '../registry/service-directories.js';
 import type { ServiceEvent } from '../registry/service-directory.js';
 import type { ServiceInstance } from '../registry/service-instance.js';
+import { sourceOf } from '../registry/source.js';
 import {
   type CoordConnection,
   type CoordGrpcClient,
@@ -24,6 +25,7 @@ import {
 } from './client-options.js';
 import type { CoordGrpcOptions } from './coord-grpc.options.js';
 import { assertOneCopy, installScheme } from './grpc-scheme.js';
+import { OwnClientProxy } from './own-client.proxy.js';
 import { type LiveRegistry, announceRegistry } from './registry-table.js';
 import { clientClasses, warmUp } from './warmup.js';
 
@@ -101,7 +103,9 @@ export class ServiceRegistry {
   /** A Nest client of `name`; closed with this registry, or by its own `close()`. */
   clientProxy(name: string, options: CoordGrpcClientOptions): ClientGrpcProxy {
     this.#assertOpen();
-    const proxy = new ClientGrpcProxy(this.clientOptions(name, options).options);
+    const proxy = new OwnClientProxy(this.clientOptions(name, options).options, () =>
+      this.#proxies.delete(proxy),
+    );
     for (const clientClass of clientClasses(proxy).values()) assertOneCopy(clientClass);
     this.#proxies.add(proxy);
     return proxy;
@@ -155,7 +159,6 @@ export class ServiceRegistry {
   async #close(): Promise<void> {
     await this.#registrar.close();
     for (const proxy of this.#proxies) proxy.close();
-    this.#proxies.clear();
     this.#withdraw();
     this.#closing.next();
     this.#closing.complete();
@@ -173,12 +176,12 @@ function liveRegistry(
   directories: ServiceDirectories,
   channels: Set<ChannelView>,
 ): LiveRegistry {
-  const { endpoints, service, prefixes, logger } = context;
+  const { service, logger } = context;
   return {
     names: [service.instanceId, service.name],
     client: service.instanceId,
     logger,
-    source: `${endpoints.toSorted().join(', ')}, ${prefixes.services}/`,
+    source: sourceOf(context),
     open: (name) => directories.open(name),
     show: (channel) => {
       channels.add(channel);

@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import { decodeInstance, encodeInstance } from './instance-record.js';
@@ -6,6 +7,8 @@ import type { ServiceInstance } from './service-instance.js';
 
 export interface SnapshotPlace {
   readonly dir: string;
+  /** A folder in it for one etcd and prefix: a process may have registries of several. */
+  readonly source: string;
   /** A file older than this, in ms, is not used. */
   readonly maxAge: number;
 }
@@ -19,7 +22,7 @@ export class EndpointSnapshot {
   readonly #logger: CoordLogger;
 
   constructor(place: SnapshotPlace, name: string, logger: CoordLogger) {
-    this.#dir = join(place.dir, 'services');
+    this.#dir = join(place.dir, 'services', place.source);
     this.#file = join(this.#dir, `${name}.json`);
     this.#maxAge = place.maxAge;
     this.#name = name;
@@ -49,12 +52,14 @@ export class EndpointSnapshot {
   /** Replaces the file as a whole: a crash in the middle leaves the older one. Never rejects. */
   async save(instances: readonly ServiceInstance[]): Promise<void> {
     const records = instances.map((instance): unknown => JSON.parse(encodeInstance(instance)));
-    const draft = `${this.#file}.${process.pid}`;
+    // Other processes may keep the same file, and in containers they have the same process id.
+    const draft = `${this.#file}.${randomUUID()}`;
     try {
       await mkdir(this.#dir, { recursive: true });
       await writeFile(draft, JSON.stringify({ savedAt: Date.now(), instances: records }), { mode: 0o600 });
       await rename(draft, this.#file);
     } catch (error) {
+      await rm(draft, { force: true }).catch(() => undefined);
       this.#logger.warn('the snapshot of endpoints cannot be written', { file: this.#file, err: error });
     }
   }

@@ -1,6 +1,7 @@
 import { NoInstanceError } from '../../errors/no-instance.error.js';
 import { ValidationError } from '../../errors/validation.error.js';
 import { checkName, checkOneOf, checkString } from '../../options/check.js';
+import { type Clock, systemClock } from '../etcd/clock.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import type { LoadBalancingPolicy } from './balancing/balancing-plan.js';
 import { type CallHeaders, type Candidate } from './balancing/candidate.js';
@@ -27,11 +28,23 @@ export interface PickOptions extends CallOptions {
   readonly version?: string;
 }
 
+/** What nobody has picked from for this long is let go of, in ms. */
+const IDLE = 60_000;
+
+/** How instances are chosen for one kind of pick. */
+interface Chosen {
+  readonly policy: LoadBalancingPolicy;
+  readonly zone: string | undefined;
+  chooser: Chooser<Candidate>;
+  used: boolean;
+}
+
 interface Open {
   readonly handle: DirectoryHandle;
   readonly selector: EndpointSelector;
-  readonly choosers: Map<string, Chooser<Candidate>>;
+  readonly kinds: Map<string, Chosen>;
   readonly unsubscribe: () => void;
+  used: boolean;
 }
 
 const KEY = 'key';
@@ -41,20 +54,22 @@ const VERSION = 'version';
 export class Picking {
   readonly #directories: ServiceDirectories;
   readonly #client: string;
+  readonly #clock: Clock;
   readonly #open = new Map<string, Open>();
+  #cancelSweep: (() => void) | undefined;
 
   /** @param client tells this process apart from others, so that not all begin with the same instance. */
-  constructor(directories: ServiceDirectories, client: string) {
+  constructor(directories: ServiceDirectories, client: string, clock: Clock = systemClock) {
     this.#directories = directories;
     this.#client = client;
+    this.#clock = clock;
   }
 
   async pick(name: string, policy: PickPolicy | PickOptions = {}): Promise<ServiceInstance> {
     const options = resolvePick(typeof policy === 'string' ? { loadBalancing: policy } : policy);
     const open = await this.#service(name, options);
     const { loadBalancing = 'round_robin', key, version, zone } = options;
-    const id = `${loadBalancing}/${zone ?? ''}`;
-    const chooser = open.choosers.get(id) ?? this.#chooser(open, id, loadBalancing, zone);
+    const { chooser } = this.#kind(open, loadBalancing, zone);
     const given: Record<string, string | undefined> = { [KEY]: key, [VERSION]: version };
     const chosen = chooser.choose({ get: (header) => given[header] });
     if (chosen) return chosen.instance;
@@ -65,9 +80,7 @@ export class Picking {
   /** What a pick in turn would choose, and why. */
   async explain(name: string, headers: CallHeaders, options?: CallOptions): Promise<ServiceExplanation> {
     const open = await this.#service(name, options);
-    const chooser =
-      open.choosers.get('round_robin/') ?? this.#chooser(open, 'round_robin/', 'round_robin', undefined);
-    const { chosen, steps } = chooser.explain(headers);
+    const { chosen, steps } = this.#kind(open, 'round_robin', undefined).chooser.explain(headers);
     const { roster } = open.handle;
     return {
       service: name,
@@ -80,27 +93,26 @@ export class Picking {
   }
 
   close(): void {
-    for (const { handle, unsubscribe } of this.#open.values()) {
-      unsubscribe();
-      handle.close();
-    }
-    this.#open.clear();
+    this.#cancelSweep?.();
+    for (const [name, open] of this.#open) this.#end(name, open);
   }
 
   async #service(name: string, options?: CallOptions): Promise<Open> {
     checkName('name', name);
     const open = this.#open.get(name) ?? this.#start(name);
-    const { roster, directory } = open.handle;
-    if (!roster.known) await directory.ready(options);
+    open.used = true;
+    const { roster } = open.handle;
+    if (!roster.known) await roster.ready(options);
     return open;
   }
 
   #start(name: string): Open {
     const handle = this.#directories.open(name);
-    const choosers = new Map<string, Chooser<Candidate>>();
+    const kinds = new Map<string, Chosen>();
     const open: Open = {
       handle,
-      choosers,
+      kinds,
+      used: true,
       selector: new EndpointSelector({
         client: `${this.#client}/${name}`,
         filter: undefined,
@@ -110,19 +122,48 @@ export class Picking {
         onFilterError: () => undefined,
       }),
       unsubscribe: handle.roster.subscribe(() => {
-        for (const [id, chooser] of choosers) {
-          const [policy, zone] = id.split('/') as [LoadBalancingPolicy, string];
-          this.#chooser(open, id, policy, zone || undefined, chooser);
+        for (const kind of kinds.values()) {
+          kind.chooser = this.#chooser(open, kind.policy, kind.zone, kind.chooser);
         }
       }),
     };
     this.#open.set(name, open);
+    this.#cancelSweep ??= this.#clock.after(IDLE, () => this.#sweep());
     return open;
+  }
+
+  #end(name: string, { handle, unsubscribe }: Open): void {
+    unsubscribe();
+    handle.close();
+    this.#open.delete(name);
+  }
+
+  /** Callers may pick by any name and zone: what is not used again must not stay for the life of the process. */
+  #sweep(): void {
+    for (const [name, open] of this.#open) {
+      if (!open.used) this.#end(name, open);
+      open.used = false;
+      for (const [id, kind] of open.kinds) {
+        if (!kind.used) open.kinds.delete(id);
+        kind.used = false;
+      }
+    }
+    this.#cancelSweep = this.#open.size === 0 ? undefined : this.#clock.after(IDLE, () => this.#sweep());
+  }
+
+  #kind(open: Open, policy: LoadBalancingPolicy, zone: string | undefined): Chosen {
+    const id = `${policy}/${zone ?? ''}`;
+    let kind = open.kinds.get(id);
+    if (kind === undefined) {
+      kind = { policy, zone, chooser: this.#chooser(open, policy, zone), used: true };
+      open.kinds.set(id, kind);
+    }
+    kind.used = true;
+    return kind;
   }
 
   #chooser(
     open: Open,
-    id: string,
     policy: LoadBalancingPolicy,
     zone: string | undefined,
     before?: Chooser<Candidate>,
@@ -131,9 +172,7 @@ export class Picking {
       .select(open.handle.roster)
       .map((instance): Candidate => ({ instance, weight: () => weightOf(instance), cost: () => 1 }));
     const plan = { policy, zone, hashHeader: KEY, versionHeader: VERSION };
-    const chooser = new Chooser(plan, candidates, candidates, before);
-    open.choosers.set(id, chooser);
-    return chooser;
+    return new Chooser(plan, candidates, candidates, before);
   }
 }
 

@@ -1,7 +1,9 @@
 import { type Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { CallOptions } from '../etcd/etcd.options.js';
 import type { EndpointSnapshot } from './endpoint-snapshot.js';
 import { type InstanceChange, LossGuard } from './loss-guard.js';
+import { isDraining } from './instance-traits.js';
 import type { ServiceDirectory } from './service-directory.js';
 import type { ServiceInstance } from './service-instance.js';
 import { refusesConnections } from './tcp-probe.js';
@@ -38,7 +40,7 @@ export class Roster {
   #cancelGrace: (() => void) | undefined;
   #cancelSave: (() => void) | undefined;
   #cancelTrial: (() => void) | undefined;
-  #fromSnapshot = false;
+  #remembered: readonly ServiceInstance[] | undefined;
   #closed = false;
 
   constructor(directory: ServiceDirectory, deps: RosterDeps) {
@@ -53,12 +55,35 @@ export class Roster {
 
   /** Whether {@link members} means something: etcd's list was read, or a snapshot was. */
   get known(): boolean {
-    return this.#directory.synced || this.#fromSnapshot;
+    return this.#directory.synced || this.#remembered !== undefined;
   }
 
   /** The instances that may be called, by id; the draining ones are among them. Live. */
   get members(): ReadonlyMap<string, ServiceInstance> {
     return this.#guard.members;
+  }
+
+  /** Resolves once it is {@link known}. Rejects like the directory's `ready()` when the budget ends before. */
+  async ready(options?: CallOptions): Promise<void> {
+    if (this.known) return;
+    let known = (): void => undefined;
+    const remembered = new Promise<void>((resolve) => (known = resolve));
+    const unsubscribe = this.subscribe(() => {
+      if (this.known) known();
+    });
+    try {
+      await Promise.race([this.#directory.ready(options), remembered]);
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  /**
+   * The serving instances as etcd lists them; until it has been heard, those of the snapshot. `undefined` while neither is
+   * known. The array is the same until something changes.
+   */
+  get listed(): readonly ServiceInstance[] | undefined {
+    return this.#directory.synced ? this.#directory.serving : this.#remembered;
   }
 
   /** Whether losses are withheld: etcd lists far fewer instances than a moment ago. */
@@ -111,9 +136,12 @@ export class Roster {
     if (this.#guard.holding !== held) this.#logHolding();
     this.#trySuspects();
     this.#changed(moved);
-    if (this.#deps.store && changes.length > 0 && !this.#guard.holding) {
-      this.#cancelSave ??= this.#deps.clock.after(SAVE_DELAY, () => void this.#save());
-    }
+    if (moved.length > 0) this.#saveSoon();
+  }
+
+  #saveSoon(): void {
+    if (this.#deps.store === undefined) return;
+    this.#cancelSave ??= this.#deps.clock.after(SAVE_DELAY, () => void this.#save());
   }
 
   /** While losses are withheld, looks whether somebody refuses connections there: that confirms the loss. */
@@ -133,7 +161,9 @@ export class Roster {
 
   #confirmLost(id: string): void {
     const changes = this.#guard.confirmLost(id);
-    if (changes.length > 0) this.#changed(changes);
+    if (changes.length === 0) return;
+    this.#changed(changes);
+    this.#saveSoon();
   }
 
   #logHolding(): void {
@@ -153,7 +183,7 @@ export class Roster {
   async #restore(): Promise<void> {
     const instances = await this.#deps.store?.load();
     if (this.#closed || this.#directory.synced || instances === undefined) return;
-    this.#fromSnapshot = true;
+    this.#remembered = Object.freeze([...instances]);
     const changes = this.#guard.seed(instances);
     this.#trySuspects();
     this.#deps.logger.warn('etcd has not answered: instances of an earlier run are used', {
@@ -163,9 +193,10 @@ export class Roster {
     this.#changed(changes);
   }
 
+  /** Those that may be called, not those that etcd lists: leases that expire one by one do not empty the snapshot. */
   async #save(): Promise<void> {
     this.#cancelSave = undefined;
-    const instances = this.#directory.serving;
+    const instances = [...this.#guard.members.values()].filter((instance) => !isDraining(instance));
     if (instances.length > 0) await this.#deps.store?.save(instances);
   }
 

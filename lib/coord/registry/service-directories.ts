@@ -6,6 +6,8 @@ import { serviceRange } from './instance-key.js';
 import { PART_SIZE } from './list-part.js';
 import { Roster } from './roster.js';
 import { ServiceDirectory } from './service-directory.js';
+import type { ServiceInstance } from './service-instance.js';
+import { sourceFolder } from './source.js';
 
 /** How long a directory that nobody uses stays open, in ms: a proxy made anew a moment later finds it warm. */
 const LINGER = 10_000;
@@ -61,13 +63,18 @@ export class ServiceDirectories {
     return this.#opened.get(name)?.directory;
   }
 
+  /** What the last good set of an earlier run was; `undefined` where there is no snapshot, or none that may be used. */
+  async remembered(name: string): Promise<readonly ServiceInstance[] | undefined> {
+    return this.#snapshotOf(name)?.load();
+  }
+
   close(): void {
     this.#closed = true;
     for (const [name, opened] of this.#opened) this.#end(name, opened);
   }
 
   #start(name: string): Opened {
-    const { client, prefixes, logger, snapshot } = this.#context;
+    const { client, prefixes, logger } = this.#context;
     const range = serviceRange(prefixes.services, name);
     const directory = new ServiceDirectory(
       name,
@@ -75,11 +82,17 @@ export class ServiceDirectories {
       client.mirror(range, { pageSize: PART_SIZE }),
       logger,
     );
-    const store = snapshot && new EndpointSnapshot(snapshot, name, logger);
+    const store = this.#snapshotOf(name);
     const roster = new Roster(directory, { clock: this.#clock, logger, ...(store && { store }) });
     const opened: Opened = { directory, roster, users: 0, cancelLinger: undefined };
     this.#opened.set(name, opened);
     return opened;
+  }
+
+  #snapshotOf(name: string): EndpointSnapshot | undefined {
+    const { snapshot, logger } = this.#context;
+    if (snapshot === undefined) return undefined;
+    return new EndpointSnapshot({ ...snapshot, source: sourceFolder(this.#context) }, name, logger);
   }
 
   #end(name: string, opened: Opened): void {

@@ -89,18 +89,6 @@ export class ServiceDirectory {
     return () => this.#keyListeners.delete(key);
   }
 
-  /** The serving instances: the current set as soon as it is known, then each change of it. Never errors. */
-  readonly serving$ = new Observable<readonly ServiceInstance[]>((subscriber) => {
-    let last: readonly ServiceInstance[] | undefined;
-    const emit = (): void => {
-      if (!this.#synced || last === this.serving) return;
-      last = this.serving;
-      subscriber.next(last);
-    };
-    subscriber.add(this.subscribe(emit));
-    emit();
-  });
-
   /** One event for each instance that comes, changes or goes, in etcd's order; those already there come first. */
   readonly events$ = new Observable<ServiceEvent>((subscriber) => {
     for (const service of this.serving) subscriber.next({ type: 'PUT', service });

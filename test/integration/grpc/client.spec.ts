@@ -1,7 +1,7 @@
 import { type Client, type ServiceError, connectivityState, credentials, status } from '@grpc/grpc-js';
 import { ClientProxyFactory, type ClientGrpcProxy } from '@nestjs/microservices';
 import { type Observable, firstValueFrom } from 'rxjs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { coordGrpc } from '../../../lib/coord/grpc/coord-grpc.js';
 import type { CoordGrpcOptions } from '../../../lib/coord/grpc/coord-grpc.options.js';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
@@ -269,6 +269,15 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     await closing.close();
     expect(channel.getConnectivityState(false)).toBe(connectivityState.SHUTDOWN);
     expect(() => closing.registry.clientProxy(name, PROTO)).toThrow(ClosedError);
+  });
+
+  it('lets go of a client that its user has closed', async () => {
+    const closing = new RegistryRoom(etcd.endpoints);
+    const proxies = [1, 2].map(() => closing.registry.clientProxy(name, PROTO));
+    const closes = proxies.map((proxy) => vi.spyOn(proxy, 'close'));
+    proxies[0]!.close();
+    await closing.close();
+    expect(closes.map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
   });
 
   it('keeps calling those it knows while the registry has lost them all at once', async () => {

@@ -64,6 +64,19 @@ describe.each(await etcdKinds())('picking an instance without gRPC, over an etcd
     await expect(room.registry.pick(name, { version: '3' })).rejects.toBeInstanceOf(NoInstanceError);
   });
 
+  it('keeps to a zone whatever is in its name, also after a change', async () => {
+    await serve({ a: { zone: 'eu/1' }, b: { zone: 'eu/2' } });
+    expect(await ids(2, { zone: 'eu/1' })).toEqual(['a', 'a']);
+    await room.put(`/services/${name}/c`, JSON.stringify({ address: 'c', port: 1 }));
+    await until(async () => (await ids(3)).includes('c'));
+    expect(await ids(4, { zone: 'eu/1' })).toEqual(['a', 'a', 'a', 'a']);
+  });
+
+  it('uses those that drain when there is nobody else', async () => {
+    await serve({ a: { state: 'draining' } });
+    expect(await ids(1)).toEqual(['a']);
+  });
+
   it('follows the registry, and leaves out who drains', async () => {
     await serve({ a: {}, b: {} });
     await ids(2);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,6 +39,7 @@ describe('whom clients may call', () => {
       get serving() {
         return [...instances.values()];
       },
+      ready: () => new Promise(() => undefined),
       subscribe: (listener: typeof tell) => {
         tell = listener;
         return () => undefined;
@@ -158,6 +159,47 @@ describe('whom clients may call', () => {
     expect(saved).toHaveLength(1);
   });
 
+  it('keeps the last good set on disk when leases expire one after the other', async () => {
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+    list(...ids);
+    clock.advance(500);
+    await settle();
+    for (let left = 9; left >= 2; left--) {
+      list(...ids.slice(0, left));
+      clock.advance(200);
+      await settle();
+    }
+    clock.advance(500);
+    await settle();
+    expect(members()).toHaveLength(10);
+    expect(saved.at(-1)).toHaveLength(10);
+  });
+
+  it('forgets on disk whom nobody finds any more', async () => {
+    list('a', 'b', 'c');
+    list();
+    refused.add('b');
+    clock.advance(2_000);
+    await settle();
+    clock.advance(500);
+    await settle();
+    expect(saved.at(-1)?.map(({ id }) => id)).toEqual(['a', 'c']);
+  });
+
+  it('is waited for until the registry has spoken or an earlier run is remembered', async () => {
+    roster = open([instance('a')]);
+    let known = false;
+    void roster.ready().then(() => (known = true));
+    await settle();
+    expect([known, roster.listed]).toEqual([false, undefined]);
+    clock.advance(150);
+    await settle();
+    expect([known, roster.listed]).toEqual([true, [instance('a')]]);
+    await roster.ready();
+    list('b');
+    expect(roster.listed).toEqual([instance('b')]);
+  });
+
   it('keeps a listener that throws from hurting the others', () => {
     let told = 0;
     roster.subscribe(() => {
@@ -172,7 +214,8 @@ describe('whom clients may call', () => {
 describe('the snapshot of endpoints', () => {
   let dir: string;
   let log: ReturnType<typeof collectLog>;
-  const open = (maxAge = 1_000_000): Snapshot => new Snapshot({ dir, maxAge }, 'user', log);
+  const open = (maxAge = 1_000_000, source = 'etcd-1'): Snapshot =>
+    new Snapshot({ dir, source, maxAge }, 'user', log);
 
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'im-infra-snapshot-'));
@@ -184,7 +227,7 @@ describe('the snapshot of endpoints', () => {
   it('gives back what was saved', async () => {
     await open().save([instance('a'), { ...instance('b'), metadata: { zone: 'x' } }]);
     expect(await open().load()).toEqual([instance('a'), { ...instance('b'), metadata: { zone: 'x' } }]);
-    expect(readFileSync(join(dir, 'services', 'user.json'), 'utf8')).toContain('"zone":"x"');
+    expect(readFileSync(join(dir, 'services', 'etcd-1', 'user.json'), 'utf8')).toContain('"zone":"x"');
   });
 
   it('has nothing at first, and nothing that is too old, without a word', async () => {
@@ -196,12 +239,26 @@ describe('the snapshot of endpoints', () => {
 
   it('warns of a file that it cannot read, and does without', async () => {
     await open().save([instance('a')]);
-    writeFileSync(join(dir, 'services', 'user.json'), '{"savedAt":');
+    writeFileSync(join(dir, 'services', 'etcd-1', 'user.json'), '{"savedAt":');
     expect(await open().load()).toBeUndefined();
     expect(log.lines[0]).toMatchObject({
       level: 'warn',
       message: 'the snapshot of endpoints cannot be read',
     });
+  });
+
+  it('is apart for each etcd', async () => {
+    await Promise.all([open().save([instance('a')]), open(undefined, 'etcd-2').save([instance('b')])]);
+    expect(await open().load()).toEqual([instance('a')]);
+    expect(await open(undefined, 'etcd-2').load()).toEqual([instance('b')]);
+  });
+
+  it('is whole whoever writes it at the same time, and leaves no draft behind', async () => {
+    const sets = ['a', 'b', 'c'].map((id) => [instance(id)]);
+    await Promise.all(sets.map((set) => open().save(set)));
+    expect(sets).toContainEqual(await open().load());
+    expect(readdirSync(join(dir, 'services', 'etcd-1'))).toEqual(['user.json']);
+    expect(log.lines).toEqual([]);
   });
 
   it('warns when it cannot be written, and does not reject', async () => {
