@@ -172,8 +172,9 @@ export class EndpointSelector {
     if (zone === undefined) return top(wanted, subsetSize, roster);
     const near = wanted.filter((facts) => facts.near);
     const far = wanted.filter((facts) => !facts.near);
-    // A quarter is elsewhere: the day the zone dies there is somebody connected already.
-    const reserve = Math.min(far.length, Math.max(Math.ceil(subsetSize / 4), subsetSize - near.length));
+    // A quarter is elsewhere: the day the zone dies there is somebody connected already. Of one connection none is.
+    const spare = Math.min(Math.ceil(subsetSize / 4), subsetSize - 1);
+    const reserve = Math.min(far.length, Math.max(spare, subsetSize - near.length));
     return [...top(near, subsetSize - reserve, roster), ...top(far, reserve, roster)];
   }
 }

@@ -6,6 +6,7 @@ import { SlowStart } from '../../../lib/coord/registry/balancing/slow-start.js';
 import { Subset } from '../../../lib/coord/registry/balancing/subset.js';
 import { TwoChoices } from '../../../lib/coord/registry/balancing/two-choices.js';
 import { WeightedRotation } from '../../../lib/coord/registry/balancing/weighted-rotation.js';
+import { SeededRandom } from '../../../lib/testing/faults/seeded-random.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 const counts = (next: () => string | undefined, times: number): Record<string, number> => {
@@ -107,13 +108,24 @@ describe('subsets', () => {
   const drawAll = (among: readonly string[]): Map<string, ReadonlySet<string>> =>
     new Map(clients.map((client) => [client, new Set(new Subset(client).draw(among, 20, identity))]));
 
-  it('share 500 clients over 200 servers so that none has more than 1.4 times the mean', () => {
-    const connections = new Map<string, number>();
-    for (const drawn of drawAll(servers).values()) {
-      for (const server of drawn) connections.set(server, (connections.get(server) ?? 0) + 1);
-    }
-    expect(connections.size).toBe(200);
-    expect(Math.max(...connections.values()) / 50).toBeLessThanOrEqual(1.4);
+  it('share 500 clients over 200 servers so that none has more than 1.4 times the mean, in the median of fleets', () => {
+    // A server's load is binomial (500 draws of 20 in 200: mean 50, deviation 6.7), whatever the hash: without coordination
+    // nothing is promised for one fleet, so this looks at many.
+    const random = new SeededRandom(20);
+    const worst = Array.from({ length: 60 }, () => {
+      const fleet = Array.from({ length: 500 }, () => `gateway-${random.integer(0, 2 ** 32).toString(16)}`);
+      const connections = new Map<string, number>();
+      for (const client of fleet) {
+        for (const server of new Subset(client).draw(servers, 20, identity)) {
+          connections.set(server, (connections.get(server) ?? 0) + 1);
+        }
+      }
+      expect(connections.size).toBe(200);
+      return Math.max(...connections.values()) / 50;
+    }).toSorted((x, y) => x - y);
+    const median = worst[30]!;
+    expect(median).toBeLessThanOrEqual(1.4);
+    expect(worst.at(-1)).toBeLessThanOrEqual(1.8);
   });
 
   it('move no more connections than they must when a server comes or goes', () => {

@@ -75,6 +75,16 @@ describe('whom a client connects to', () => {
     expect(asked).toBe(1);
   });
 
+  it('draws its only connection from its own zone while there is anybody', () => {
+    const far = Array.from({ length: 20 }, (_, index) => instance(`b${index}`, { zone: 'b' }));
+    for (const client of ['me', 'you', 'they']) {
+      expect(select([...far, instance('a', { zone: 'a' })], { client, zone: 'a', subsetSize: 1 })).toEqual([
+        'a',
+      ]);
+    }
+    expect(select(far, { zone: 'a', subsetSize: 1 })).toHaveLength(1);
+  });
+
   it('draws a subset from its own zone and keeps a quarter elsewhere', () => {
     const near = Array.from({ length: 20 }, (_, index) => instance(`a${index}`, { zone: 'a' }));
     const far = Array.from({ length: 20 }, (_, index) => instance(`b${index}`, { zone: 'b' }));
