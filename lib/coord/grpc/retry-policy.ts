@@ -47,21 +47,57 @@ export function resolveRetry(retry: RetryPolicy, packages: readonly string[]): R
   if (typeof retry !== 'object' || retry === null) {
     throw new ValidationError('retry', 'a retry policy, { methods: [...] }, or false', retry);
   }
-  const { methods, backoffMultiplier = 2, retryableStatusCodes = ['UNAVAILABLE'] } = retry;
-  if (typeof backoffMultiplier !== 'number' || !(backoffMultiplier > 0)) {
-    throw new ValidationError('retry.backoffMultiplier', 'a number greater than 0', backoffMultiplier);
-  }
+  const { methods, maxAttempts = 4, initialBackoff = 20, maxBackoff = 500 } = retry;
+  const { backoffMultiplier = 2, retryableStatusCodes = ['UNAVAILABLE'] } = retry;
+  const given = { maxAttempts, initialBackoff, maxBackoff, backoffMultiplier, retryableStatusCodes };
   return {
     name: methods === undefined ? [{}] : methodNames(methods, packages),
-    retryPolicy: {
-      // grpc-js makes at most 5 attempts whatever the policy says.
-      maxAttempts: checkInteger('retry.maxAttempts', retry.maxAttempts ?? 4, 2, 5),
-      initialBackoff: seconds('retry.initialBackoff', retry.initialBackoff ?? 20),
-      maxBackoff: seconds('retry.maxBackoff', retry.maxBackoff ?? 500),
-      backoffMultiplier,
-      retryableStatusCodes: checkCodes(retryableStatusCodes),
-    },
+    retryPolicy: readRetry('retry', given),
   };
+}
+
+/** Reads gRPC's `retryPolicy` (gRFC A6), which has no defaults. */
+export function readRetry(
+  argument: string,
+  given: Readonly<Record<string, unknown>>,
+): RetryMethodConfig['retryPolicy'] {
+  const { backoffMultiplier } = given;
+  if (typeof backoffMultiplier !== 'number' || !(backoffMultiplier > 0)) {
+    throw new ValidationError(`${argument}.backoffMultiplier`, 'a number greater than 0', backoffMultiplier);
+  }
+  return {
+    maxAttempts: checkAttempts(argument, given),
+    initialBackoff: seconds(`${argument}.initialBackoff`, given['initialBackoff'], 1),
+    maxBackoff: seconds(`${argument}.maxBackoff`, given['maxBackoff'], 1),
+    backoffMultiplier,
+    retryableStatusCodes: checkCodes(`${argument}.retryableStatusCodes`, given['retryableStatusCodes']),
+  };
+}
+
+/** Reads gRPC's `hedgingPolicy` (gRFC A6). */
+export function readHedging(
+  argument: string,
+  given: Readonly<Record<string, unknown>>,
+): {
+  readonly maxAttempts: number;
+  readonly hedgingDelay?: string;
+  readonly nonFatalStatusCodes?: string[];
+} {
+  const { hedgingDelay, nonFatalStatusCodes } = given;
+  return {
+    maxAttempts: checkAttempts(argument, given),
+    ...(hedgingDelay !== undefined && {
+      hedgingDelay: seconds(`${argument}.hedgingDelay`, hedgingDelay, 0),
+    }),
+    ...(nonFatalStatusCodes !== undefined && {
+      nonFatalStatusCodes: checkCodes(`${argument}.nonFatalStatusCodes`, nonFatalStatusCodes),
+    }),
+  };
+}
+
+/** grpc-js makes at most 5 attempts whatever the policy says. */
+function checkAttempts(argument: string, { maxAttempts }: Readonly<Record<string, unknown>>): number {
+  return checkInteger(`${argument}.maxAttempts`, maxAttempts, 2, 5);
 }
 
 function methodNames(methods: readonly string[], packages: readonly string[]): MethodName[] {
@@ -90,21 +126,17 @@ function methodNames(methods: readonly string[], packages: readonly string[]): M
   });
 }
 
-function checkCodes(codes: readonly string[]): string[] {
+function checkCodes(argument: string, codes: unknown): string[] {
   if (!Array.isArray(codes) || codes.length === 0) {
-    throw new ValidationError('retry.retryableStatusCodes', 'a list of gRPC status names', codes);
+    throw new ValidationError(argument, 'a list of gRPC status names', codes);
   }
   return codes.map((code: unknown, index) => {
     const name = typeof code === 'number' ? status[code] : code;
     if (typeof name === 'string' && /^[A-Z_]+$/.test(name) && name in status) return name;
-    throw new ValidationError(
-      `retry.retryableStatusCodes[${index}]`,
-      "a gRPC status such as 'UNAVAILABLE'",
-      code,
-    );
+    throw new ValidationError(`${argument}[${index}]`, "a gRPC status such as 'UNAVAILABLE'", code);
   });
 }
 
-function seconds(argument: string, value: Duration): string {
-  return `${(parseDuration(argument, value, { min: 1 }) / 1000).toFixed(3)}s`;
+function seconds(argument: string, value: unknown, min: number): string {
+  return `${(parseDuration(argument, value, { min }) / 1000).toFixed(3)}s`;
 }

@@ -1,9 +1,8 @@
 import { ValidationError } from '../../errors/validation.error.js';
 import { BALANCER_NAME } from './balancer-config.js';
-import { type ServiceConfig, parseLoadBalancingConfig, parseServiceDuration } from './grpc-experimental.js';
+import { type ServiceConfig, parseLoadBalancingConfig } from './grpc-experimental.js';
+import { checkObject, readMethodConfig } from './method-config.js';
 import { type RetryPolicy, resolveRetry } from './retry-policy.js';
-
-type MethodConfig = ServiceConfig['methodConfig'][number];
 
 /**
  * The service config that our resolver hands to the channel. grpc-js does not check a config that comes from a resolver, and
@@ -65,9 +64,11 @@ export function readServiceConfig(written: unknown, hasPolicy: boolean): Service
   if (!Array.isArray(methods)) throw new ValidationError(`${argument}.methodConfig`, 'a list', methods);
   return {
     loadBalancingConfig: policies as ServiceConfig['loadBalancingConfig'],
-    methodConfig: methods.map((method, index) => readMethod(`${argument}.methodConfig[${index}]`, method)),
+    methodConfig: methods.map((method, index) =>
+      readMethodConfig(`${argument}.methodConfig[${index}]`, method),
+    ),
     ...(config['retryThrottling'] !== undefined && {
-      retryThrottling: config['retryThrottling'] as NonNullable<ServiceConfig['retryThrottling']>,
+      retryThrottling: readThrottling(`${argument}.retryThrottling`, config['retryThrottling']),
     }),
   };
 }
@@ -82,6 +83,20 @@ function parseJson(argument: string, written: unknown): Record<string, unknown> 
   throw new ValidationError(argument, 'the JSON text of a gRPC service config', written);
 }
 
+/** gRFC A6: repetitions stop while fewer than half of `maxTokens` are left. */
+function readThrottling(argument: string, given: unknown): NonNullable<ServiceConfig['retryThrottling']> {
+  const { maxTokens, tokenRatio } = checkObject(argument, '{ maxTokens: 100, tokenRatio: 0.1 }', given);
+  const within = (value: unknown, most: number): value is number =>
+    typeof value === 'number' && value > 0 && value <= most;
+  if (!within(maxTokens, 1_000)) {
+    throw new ValidationError(`${argument}.maxTokens`, 'a number greater than 0, at most 1000', maxTokens);
+  }
+  if (!within(tokenRatio, Infinity)) {
+    throw new ValidationError(`${argument}.tokenRatio`, 'a number greater than 0', tokenRatio);
+  }
+  return { maxTokens, tokenRatio };
+}
+
 function checkPolicy(argument: string, policy: Record<string, object>): void {
   try {
     parseLoadBalancingConfig(policy);
@@ -92,24 +107,4 @@ function checkPolicy(argument: string, policy: Record<string, object>): void {
       policy,
     );
   }
-}
-
-/** Durations become `{ seconds, nanos }`: grpc-js reads the text `0.5s` of a method's timeout as 5 nanoseconds. */
-function readMethod(argument: string, method: unknown): MethodConfig {
-  const config = method as { readonly name?: unknown; readonly timeout?: unknown };
-  if (typeof method !== 'object' || method === null || !Array.isArray(config.name)) {
-    throw new ValidationError(
-      argument,
-      "an object with a list of names, { name: [{ service: 'demo.UserService' }] }",
-      method,
-    );
-  }
-  const { timeout } = config;
-  if (timeout === undefined) return method as MethodConfig;
-  const duration = typeof timeout === 'string' ? parseServiceDuration(timeout) : timeout;
-  const { seconds, nanos } = (duration ?? {}) as { readonly seconds?: unknown; readonly nanos?: unknown };
-  if (typeof seconds !== 'number' || typeof nanos !== 'number') {
-    throw new ValidationError(`${argument}.timeout`, "a duration such as '0.5s'", timeout);
-  }
-  return { ...(method as MethodConfig), timeout: { seconds, nanos } };
 }

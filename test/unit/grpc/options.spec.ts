@@ -150,6 +150,85 @@ describe('the options of a gRPC client', () => {
     expect(refusal(options).argument).toContain("channelOptions['grpc.service_config']");
   });
 
+  it("keep the retry, hedging and throttling of an application's own service config, in units that grpc-js reads", () => {
+    const written = {
+      methodConfig: [
+        {
+          name: [{ service: 'demo.UserService', method: '' }],
+          waitForReady: false,
+          retryPolicy: {
+            maxAttempts: 3,
+            initialBackoff: '0.1s',
+            maxBackoff: '1s',
+            backoffMultiplier: 1.5,
+            retryableStatusCodes: ['UNAVAILABLE', 8],
+          },
+        },
+        { name: [{}], hedgingPolicy: { maxAttempts: 2, hedgingDelay: '50ms' } },
+      ],
+      retryThrottling: { maxTokens: 100, tokenRatio: 0.1 },
+    };
+    const config = serviceConfigOf({ channelOptions: { 'grpc.service_config': JSON.stringify(written) } });
+    expect(config.methodConfig).toEqual([
+      {
+        name: [{ service: 'demo.UserService' }],
+        retryPolicy: {
+          maxAttempts: 3,
+          initialBackoff: '0.100s',
+          maxBackoff: '1.000s',
+          backoffMultiplier: 1.5,
+          retryableStatusCodes: ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'],
+        },
+      },
+      { name: [{}], hedgingPolicy: { maxAttempts: 2, hedgingDelay: '0.050s' } },
+    ]);
+    expect(config.retryThrottling).toEqual({ maxTokens: 100, tokenRatio: 0.1 });
+  });
+
+  const retryPolicy = {
+    maxAttempts: 3,
+    initialBackoff: '0.1s',
+    maxBackoff: '1s',
+    backoffMultiplier: 2,
+    retryableStatusCodes: ['UNAVAILABLE'],
+  };
+
+  it.each([
+    ['name', { name: [] }],
+    ['name[0]', { name: ['demo.UserService'] }],
+    ['name[0].service', { name: [{ service: 5 }] }],
+    ['name[0].service', { name: [{ method: 'FindOne' }] }],
+    ['', { name: [{}], waitForReady: true }],
+    ['', { name: [{}], maxRequestBytes: 1 }],
+    ['', { name: [{}], retryPolicy, hedgingPolicy: { maxAttempts: 2 } }],
+    ['retryPolicy', { name: [{}], retryPolicy: 3 }],
+    ['retryPolicy.maxAttempts', { name: [{}], retryPolicy: { ...retryPolicy, maxAttempts: 'many' } }],
+    ['retryPolicy.initialBackoff', { name: [{}], retryPolicy: { ...retryPolicy, initialBackoff: 'x' } }],
+    ['retryPolicy.maxBackoff', { name: [{}], retryPolicy: { ...retryPolicy, maxBackoff: undefined } }],
+    ['retryPolicy.backoffMultiplier', { name: [{}], retryPolicy: { ...retryPolicy, backoffMultiplier: -1 } }],
+    [
+      'retryPolicy.retryableStatusCodes[0]',
+      { name: [{}], retryPolicy: { ...retryPolicy, retryableStatusCodes: ['NOPE'] } },
+    ],
+    ['hedgingPolicy', { name: [{}], hedgingPolicy: 3 }],
+    ['hedgingPolicy.maxAttempts', { name: [{}], hedgingPolicy: {} }],
+    ['hedgingPolicy.hedgingDelay', { name: [{}], hedgingPolicy: { maxAttempts: 2, hedgingDelay: 'x' } }],
+  ])('refuse a service config by naming methodConfig[0] %s', (where, method) => {
+    const text = JSON.stringify({ methodConfig: [method] });
+    const { argument } = refusal({ ...PROTO, channelOptions: { 'grpc.service_config': text } });
+    const entry = "channelOptions['grpc.service_config'].methodConfig[0]";
+    expect(argument).toBe(where === '' ? entry : `${entry}.${where}`);
+  });
+
+  it.each(['x', { maxTokens: 0, tokenRatio: 0.1 }, { maxTokens: 10 }])(
+    'refuse a service config with the retryThrottling %j',
+    (retryThrottling) => {
+      const text = JSON.stringify({ retryThrottling });
+      const { argument } = refusal({ ...PROTO, channelOptions: { 'grpc.service_config': text } });
+      expect(argument).toContain('.retryThrottling');
+    },
+  );
+
   it('refuse a service config that names a policy next to the option loadBalancing', () => {
     const text = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
     const options = {
