@@ -13,7 +13,7 @@ import type { ClientBinding } from './coord-resolver.js';
 import { coordTarget } from './coord-target.js';
 import { deadlineInterceptor } from './deadline.interceptor.js';
 import { PRIVATE_OPTION } from './grpc-experimental.js';
-import { installScheme } from './grpc-scheme.js';
+import { installScheme, makeChannel } from './grpc-scheme.js';
 import type { LiveRegistry } from './registry-table.js';
 
 /** Nest's options of a gRPC client, without the url, and ours. */
@@ -88,6 +88,7 @@ export function connection(
     target,
     channelOptions: {
       ...DEFAULT_CHANNEL_OPTIONS,
+      channelFactoryOverride: makeChannel,
       ...own,
       interceptors: [
         ...(timeout === undefined ? [] : [deadlineInterceptor(timeout)]),

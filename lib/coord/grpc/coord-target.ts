@@ -4,9 +4,21 @@ import type { GrpcUri } from './grpc-experimental.js';
 
 export const SCHEME = 'coord';
 
-/** `coord:///user-service`, the gRPC target of a service. */
+/** `coord:///user-service`, the gRPC target of a service. Throws a `ValidationError` for what is not the name of one. */
 export function coordTarget(service: string): string {
+  if (typeof service === 'string' && service.includes('://')) {
+    throw new ValidationError(
+      'name',
+      `the name of a service alone, without a scheme: '${bare(service)}'`,
+      service,
+    );
+  }
   return `${SCHEME}:///${checkName('name', service)}`;
+}
+
+/** What `http://user-service:50051/` was meant to be, as far as one can tell. */
+function bare(url: string): string {
+  return /:\/\/\/?([A-Za-z0-9._-]+)/.exec(url)?.[1] ?? 'user-service';
 }
 
 /** The service that a parsed target names. Throws a `ValidationError` for what is not `coord:///<service>`. */

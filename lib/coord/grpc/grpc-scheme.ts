@@ -1,4 +1,4 @@
-import { Client } from '@grpc/grpc-js';
+import { Channel, ChannelCredentials, type ChannelOptions, Client } from '@grpc/grpc-js';
 import { BALANCER_NAME, BalancerConfig } from './balancer-config.js';
 import { Balancer } from './balancer.js';
 import { CoordResolver } from './coord-resolver.js';
@@ -28,9 +28,22 @@ export function installScheme(): void {
 
 /** Throws unless a client class was made by the copy of grpc-js that knows our scheme. */
 export function assertOneCopy(clientClass: unknown): void {
-  if (typeof clientClass === 'function' && clientClass.prototype instanceof Client) return;
-  throw new GrpcCopyError(
-    '@nestjs/microservices uses another copy of @grpc/grpc-js than im-infra, so it cannot know the scheme coord:. ' +
+  if (typeof clientClass !== 'function' || !(clientClass.prototype instanceof Client)) throw twoCopies();
+}
+
+/**
+ * What grpc-js' clients call to make their channel, given as the option `channelFactoryOverride`: whichever copy the client
+ * is of, this is ours, and a client of another copy comes with credentials of that copy. Without it such a client would look
+ * the scheme up in DNS. For one of our own copy it does what the client would have done itself.
+ */
+export function makeChannel(target: string, given: ChannelCredentials, options: ChannelOptions): Channel {
+  if (!(given instanceof ChannelCredentials)) throw twoCopies();
+  return new Channel(target, given, options);
+}
+
+function twoCopies(): GrpcCopyError {
+  return new GrpcCopyError(
+    'the client is of another copy of @grpc/grpc-js than the one that im-infra uses, so it cannot know the scheme coord:. ' +
       'Find the two with `npm ls @grpc/grpc-js` and let npm install one (npm dedupe, or an override)',
   );
 }

@@ -1,5 +1,6 @@
 import { type Client, type ServiceError, credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ValidationError } from '../../../lib/errors/validation.error.js';
 import { connection } from '../../../lib/coord/grpc/client-options.js';
 import { coordGrpc } from '../../../lib/coord/grpc/coord-grpc.js';
 import { EchoClient, EchoServer, say } from '../../support/grpc/echo-server.js';
@@ -53,6 +54,15 @@ describe('a caller who asks for what is not there', () => {
     const { channelOptions } = connection('echo', {}, {}, [], registry);
     expect((await call('coordd:///echo', channelOptions)).details).toContain('coordd:///echo');
   });
+
+  it.each(['http://echo', 'coord://echo', 'coord:///echo', 'dns://echo:50051/'])(
+    'is told that %s is a name with a scheme, before anything is sent',
+    (name) => {
+      const make = (): unknown => connection(name, {}, {}, [], registry);
+      expect(make).toThrow(ValidationError);
+      expect(make).toThrow("the name of a service alone, without a scheme: 'echo'");
+    },
+  );
 
   it('is told that the process has no registry, and how to get one', async () => {
     registry.close();
