@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -159,6 +159,31 @@ describe.skipIf(onPath('etcd') === undefined)('an etcd that goes away', () => {
     expect(await client.registry.discover('echo')).toHaveLength(1);
     await expect(client.registry.discover('other')).rejects.toMatchObject({ code: 'COORD_UNAVAILABLE' });
     subscription.unsubscribe();
+  });
+
+  it('comes back as it was in an old backup: what was registered and changed since is put back', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'im-infra-backup-'));
+    const data = join(dir, 'data');
+    await etcd.stop();
+    etcd = await EtcdProcess.start({ args: ['--data-dir', data] });
+    const owner = open({ sessionTtl: '10s' });
+    const a = await owner.registry.register({ name: 'echo', id: 'a', address: '127.0.0.1', port: 1 });
+    await etcd.kill();
+    await cp(data, join(dir, 'backup'), { recursive: true });
+    await etcd.start();
+    await owner.client.ready();
+    for (let turn = 0; turn < 20; turn++) await a.update({ turn: String(turn) });
+    await owner.registry.register({ name: 'echo', id: 'b', address: '127.0.0.1', port: 2 });
+
+    await etcd.kill();
+    await rm(data, { recursive: true });
+    await cp(join(dir, 'backup'), data, { recursive: true });
+    await etcd.start();
+    await until(async () => (await listed(owner)) === 2, { what: 'both keys in etcd' });
+    await until(async () => (await owner.read('/services/echo/a'))?.includes('"turn":"19"') ?? false);
+    const seen = await open().registry.discover('echo');
+    expect(seen.map(({ id }) => id).toSorted((x, y) => x.localeCompare(y))).toEqual(['a', 'b']);
+    await rm(dir, { recursive: true });
   });
 
   it('refuses to register within the budget, and leaves nothing half done', async () => {
