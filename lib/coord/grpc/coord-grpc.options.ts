@@ -57,7 +57,8 @@ export interface CanaryOptions {
   readonly version: string;
   /**
    * The part of the calls that they get, 0 to 1. A function is asked for each call, so that the part can change while the
-   * process runs: `() => live.value.share` with a `LiveConfig`.
+   * process runs: `() => live.value.share` with a `LiveConfig`. While it throws or returns no number from 0 to 1, its last
+   * good answer counts (0 before the first); that is logged once.
    */
   readonly share: number | (() => number);
 }

@@ -85,17 +85,23 @@ export class ServiceRegistry {
     await this.#registrar.drain();
   }
 
-  /** The instances that serve `name`, read from etcd; while etcd is away, what was known last. */
+  /**
+   * The instances that serve `name`, read from etcd; while etcd is away, what was known last. It is etcd's own view: when
+   * etcd loses everything at once, so does this. {@link pick} is guarded against that.
+   */
   discover(name: string, options?: CallOptions): Promise<ServiceInstance[]> {
     return this.#discovery.discover(name, options);
   }
 
-  /** The instances that serve `name`: the current set first, then every change. Never errors. */
+  /**
+   * The instances that serve `name`: the current set first, then every change. Never errors. It is etcd's own view, not
+   * guarded against losing everything at once; for requests that are not gRPC use {@link pick}.
+   */
   watch(name: string): Observable<readonly ServiceInstance[]> {
     return this.#discovery.watch(name);
   }
 
-  /** Each instance of `name` that there is, comes, changes or goes. Never errors. */
+  /** Each instance of `name` that there is, comes, changes or goes, in etcd's own view. Never errors. */
   events(name: string): Observable<ServiceEvent> {
     return this.#discovery.events(name);
   }
@@ -122,8 +128,8 @@ export class ServiceRegistry {
   }
 
   /**
-   * One instance of `name` for a call that is not gRPC, chosen by the policy: in turn by default. It leaves out the draining,
-   * and keeps to the last good set when the registry loses everything at once. Rejects with a {@link NoInstanceError} if there
+   * One instance of `name` for a call that is not gRPC, chosen by the policy: in turn by default. It leaves out the draining
+   * while there is anybody else, and keeps to the last good set when the registry loses everything at once. Rejects with a {@link NoInstanceError} if there
    * is nobody, with `CoordUnavailableError` if etcd has never said.
    */
   pick(name: string, policy?: PickPolicy | PickOptions): Promise<ServiceInstance> {

@@ -7,7 +7,7 @@ export const LOAD_BALANCING_POLICIES = [
 
 /**
  * `round_robin`: in turn, by weight. `least_request`: of two drawn at random the one with less to do and the better
- * latency. `pick_first`: one instance, another one only when it fails. `consistent_hash`: the same instance for the same
+ * latency. `pick_first`: one instance, the next only while that one is not well. `consistent_hash`: the same instance for the same
  * value of a header, for as long as it is there.
  */
 export type LoadBalancingPolicy = (typeof LOAD_BALANCING_POLICIES)[number];
