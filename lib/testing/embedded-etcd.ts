@@ -1,5 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { ValidationError } from '../errors/validation.error.js';
+import { checkInteger } from '../options/check.js';
 import { EmbeddedFaults } from './embedded-faults.js';
 import { FaultProxy } from './faults/fault-proxy.js';
 import { authService } from './embedded/auth-service.js';
@@ -14,7 +15,11 @@ import { watchService } from './embedded/watch-service.js';
 export interface EmbeddedEtcdOptions {
   /** The port on 127.0.0.1 to listen on. @default a free one */
   readonly port?: number;
+  /** How often a quiet watch that asked for it is told the newest revision, in ms. @default 600000, ten minutes as etcd */
+  readonly progressInterval?: number;
 }
+
+const PROGRESS_INTERVAL = 10 * 60 * 1_000;
 
 /** What etcd takes in: its request limit and an allowance of 512 KiB. */
 const MAX_RECEIVE_BYTES = 2 * 1024 * 1024;
@@ -31,18 +36,30 @@ export class EmbeddedEtcd implements AsyncDisposable {
   readonly #streams: ReadonlySet<WatchStream>;
   readonly #server: Server;
   readonly #front: FaultProxy;
+  readonly #progress: NodeJS.Timeout;
   /** What can go wrong, on demand. */
   readonly faults: EmbeddedFaults;
 
-  private constructor(state: ServerState, streams: Set<WatchStream>, server: Server, front: FaultProxy) {
+  private constructor(
+    state: ServerState,
+    streams: Set<WatchStream>,
+    server: Server,
+    front: FaultProxy,
+    progressInterval: number,
+  ) {
     this.#state = state;
     this.#streams = streams;
     this.#server = server;
     this.#front = front;
+    this.#progress = setInterval(() => {
+      for (const stream of streams) stream.tick();
+    }, progressInterval).unref();
     this.faults = new EmbeddedFaults(state, front);
   }
 
   static async start(options: EmbeddedEtcdOptions = {}): Promise<EmbeddedEtcd> {
+    const { progressInterval = PROGRESS_INTERVAL, ...where } = options;
+    checkInteger('progressInterval', progressInterval, 1, 2 ** 31 - 1);
     if (process.env['NODE_ENV'] === 'production') {
       throw new ValidationError(
         'NODE_ENV',
@@ -63,14 +80,14 @@ export class EmbeddedEtcd implements AsyncDisposable {
     server.addService(etcdService('Maintenance'), maintenanceService(state));
     // Clients come in through a proxy: it can do to their connections what a network does.
     const inner = await bind(server);
-    const front = await FaultProxy.start({ ...options, target: `127.0.0.1:${inner}` }).catch(
+    const front = await FaultProxy.start({ ...where, target: `127.0.0.1:${inner}` }).catch(
       (error: unknown) => {
         server.forceShutdown();
         throw error;
       },
     );
     server.addService(etcdService('Cluster'), clusterService(state, front.endpoint));
-    return new EmbeddedEtcd(state, streams, server, front);
+    return new EmbeddedEtcd(state, streams, server, front, progressInterval);
   }
 
   /** `127.0.0.1:port`, as `coord.endpoints` takes it. */
@@ -80,6 +97,7 @@ export class EmbeddedEtcd implements AsyncDisposable {
 
   /** Ends all calls and forgets everything; leaves no handle open. */
   async stop(): Promise<void> {
+    clearInterval(this.#progress);
     await this.#front.close();
     for (const stream of this.#streams) stream.close();
     this.#state.leases.close();

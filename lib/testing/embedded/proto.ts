@@ -120,7 +120,8 @@ function fields(text: string): Record<string, Field> {
   return found;
 }
 
-function packageDefinition(): PackageDefinition {
+/** All of it, as proto-loader gives it. */
+export function packageDefinition(): PackageDefinition {
   const nested: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(MESSAGES)) {
     const oneof = ONEOFS[name];

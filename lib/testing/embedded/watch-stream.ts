@@ -53,11 +53,6 @@ export class WatchStream {
     }
   }
 
-  /** Ends watches that compaction has overtaken; the others have the events already. */
-  compacted(): void {
-    this.#pump();
-  }
-
   close(): void {
     this.#unsubscribe();
     this.#watchers.clear();
