@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EtcdProcess } from '../../../lib/testing/index.js';
 import { EtcdCluster } from '../../faults/etcd-cluster.js';
@@ -28,6 +33,33 @@ describe.runIf(present)('EtcdProcess', () => {
     await expect.poll(ask, { timeout: 10_000 }).toBeDefined();
     return (await ask())!.kvs.length;
   };
+
+  it('takes other ports, once, when one that was free was taken meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'im-infra-taken-'));
+    const program = join(folder, 'etcd');
+    const told = 'listen tcp 127.0.0.1:1: bind: address already in use';
+    writeFileSync(
+      program,
+      `#!/bin/sh\n[ -e "$0.twice" ] && exec etcd "$@"\ntouch "$0.twice"\necho "${told}"\nexit 1\n`,
+      { mode: 0o755 },
+    );
+    const etcd = await EtcdProcess.start({ program });
+    cleanups.push(
+      () => rmSync(folder, { recursive: true }),
+      () => etcd.stop(),
+    );
+    expect(etcd.running).toBe(true);
+  });
+
+  it('says which port is taken that it was to have', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    await expect(EtcdProcess.start({ port })).rejects.toThrow(
+      `listen tcp 127.0.0.1:${port}: bind: address already in use`,
+    );
+  });
 
   it('keeps data and port through a kill and a restart', async () => {
     const { etcd, client } = await start();
