@@ -18,7 +18,8 @@ const usage = `usage: npm run demo | npm start
   npm run demo   starts etcd and a fleet of five services, drives them through six steps, ends with 0 or 1
   npm start      starts the same and leaves it running until Ctrl-C
 
-etcd is the one that ETCD_ENDPOINTS names, else one in a container, else \`etcd\` on the PATH, else one in a
+etcd is the one that ETCD_ENDPOINTS names, else one in a container (of an image
+that an engine has), else \`etcd\` on the PATH, else one in a
 process of Node; IM_ETCD=external|container|binary|embedded takes that one or fails.
 `;
 
