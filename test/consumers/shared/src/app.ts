@@ -10,6 +10,7 @@ import {
   GrpcMethod,
   Transport,
   type ClientGrpc,
+  type ClientGrpcProxy,
   type MicroserviceOptions,
 } from '@nestjs/microservices';
 import { InjectPinoLogger, PinoLogger } from 'nestjs-pino';
@@ -162,7 +163,10 @@ export async function smoke(): Promise<void> {
   }
   check('a service registers itself once its port answers', true);
 
-  const greeter = client.get<ClientGrpc>('GREETER').getService<Greeter>('Greeter');
+  const proxy = client.get<ClientGrpcProxy>('GREETER');
+  // What etcd has, the client hears a moment later.
+  await coord.registry.warmup(proxy);
+  const greeter = proxy.getService<Greeter>('Greeter');
   const reply = await firstValueFrom(greeter.greet({ name: 'Ada' }));
   check('a call goes through coord:///greeter', reply.text === 'Hello Ada');
 
