@@ -38,6 +38,7 @@ export class CommitEntry {
   /** Rides with nobody: its batch was refused, and it may be the reason. */
   alone = false;
   readonly #session: Session | undefined;
+  readonly #signal: AbortSignal | undefined;
   readonly #caller: Caller;
   readonly #cancelTimer: () => void;
   readonly #stopListening: () => void;
@@ -55,6 +56,7 @@ export class CommitEntry {
     this.end = clock.now() + timeout;
     this.#session = session;
     this.#caller = caller;
+    this.#signal = signal;
     this.#stopListening = onAbort(signal, () => {
       if (this.#attempts === 0 || !abortUnsentOnly) this.reject(signal!.reason);
     });
@@ -81,6 +83,7 @@ export class CommitEntry {
   /** The latest attempt did not. */
   notRun(): void {
     this.#attempts--;
+    if (this.#attempts === 0 && this.#signal?.aborted) this.reject(this.#signal.reason);
   }
 
   resolve(result: TxnResult): void {

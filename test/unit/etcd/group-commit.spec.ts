@@ -319,4 +319,17 @@ describe('group commit', () => {
     expect((await patient).succeeded).toBe(true);
     expect(sent.flatMap(({ keys }) => keys)).not.toContain('c');
   });
+
+  it('does not send again for a signal that ended while the attempt was on its way, and did not run', async () => {
+    const caller = new AbortController();
+    const reason = new Error('the caller left');
+    const left = group.commit(put('a'), { signal: caller.signal, abortUnsentOnly: true });
+    const patient = group.commit(put('b'));
+    await settled();
+    caller.abort(reason);
+    sent[0]!.notRun();
+    await expect(left).rejects.toBe(reason);
+    sent[0]!.answer();
+    await expect(patient).resolves.toMatchObject({ succeeded: true });
+  });
 });
