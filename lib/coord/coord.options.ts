@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { ValidationError } from '../errors/validation.error.js';
 import { checkString } from '../options/check.js';
 import { type Duration, parseDuration } from '../options/duration.js';
 import type { ConfigOptions } from './config/config.options.js';
 import { parseEndpoints } from './etcd/endpoint.js';
 import type { EtcdOptions } from './etcd/etcd.options.js';
+import { readCertificates, readKeyOf } from './etcd/pem.js';
 import type { Prefixes, SnapshotOptions } from './etcd/room-context.js';
 
 export interface TlsOptions {
@@ -135,26 +135,12 @@ function checkPrefix(name: string, prefix: unknown): string {
   );
 }
 
-function resolveTls(tls: TlsOptions): NonNullable<EtcdOptions['tls']> {
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+function resolveTls({ ca, cert, key }: TlsOptions): NonNullable<EtcdOptions['tls']> {
+  const authority = ca !== undefined && { ca: readCertificates('coord.tls.ca', ca) };
+  if (cert === undefined && key === undefined) return { ...authority };
+  if (cert === undefined || key === undefined) {
     throw new ValidationError('coord.tls', '`cert` and `key` together, or neither');
   }
-  return {
-    ...(tls.ca !== undefined && { ca: pem('coord.tls.ca', tls.ca) }),
-    ...(tls.cert !== undefined && { cert: pem('coord.tls.cert', tls.cert) }),
-    ...(tls.key !== undefined && { key: pem('coord.tls.key', tls.key) }),
-  };
-}
-
-/** Never shows the value: it may be a private key. */
-function pem(argument: string, value: string | Buffer): Buffer {
-  if (value.includes('-----BEGIN')) return Buffer.from(value);
-  try {
-    return readFileSync(value);
-  } catch (error) {
-    throw new ValidationError(
-      argument,
-      `PEM, or the path of a file that can be read (${(error as Error).message})`,
-    );
-  }
+  const own = readCertificates('coord.tls.cert', cert);
+  return { ...authority, cert: own, key: readKeyOf(own, 'coord.tls.key', key) };
 }

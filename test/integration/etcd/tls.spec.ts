@@ -81,6 +81,15 @@ describe.skipIf(!possible)('TLS to etcd (needs etcd and openssl on PATH)', () =>
     );
   });
 
+  it('says at once that a key is not that of the certificate, or none that it can read', () => {
+    const open = (tls: CoordOptions['tls']) => () => openClient(['127.0.0.1:1'], { tls });
+    const other = stranger.issue('DNS:client');
+    expect(open({ cert: client.cert, key: other.key })).toThrow(
+      /^coord\.tls\.key takes a private key .*not the key of the certificate/,
+    );
+    expect(open({ cert: client.cert, key: client.cert })).toThrow(/^coord\.tls\.key takes a private key/);
+  });
+
   it('says that a server does not speak TLS', async () => {
     const plain = await EtcdProcess.start();
     servers.push(plain);

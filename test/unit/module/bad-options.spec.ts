@@ -5,6 +5,9 @@ import { ImInfraModule, type ImInfraOptions, ValidationError } from '../../../li
 
 const good = { service: { name: 'tried' }, clog: { level: 'fatal' }, coord: { endpoints: ['127.0.0.1:1'] } };
 
+/** Looks like a certificate, and is none. */
+const PEM = '-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n';
+
 /** What a start with these options fails with: everything is checked before anything is sent. */
 async function refusal(options: unknown): Promise<unknown> {
   class AppModule {}
@@ -41,6 +44,10 @@ describe('an application with wrong options', () => {
     ['coord.prefixes.services', { coord: { ...good.coord, prefixes: { services: '/config/a' } } }],
     ['coord.prefixes.locks', { coord: { ...good.coord, prefixes: { locks: 5 } } }],
     ['coord.password', { coord: { ...good.coord, username: 'app', password: 5 } }],
+    ['coord.tls', { coord: { ...good.coord, tls: { cert: PEM } } }],
+    ['coord.tls.ca', { coord: { ...good.coord, tls: { ca: PEM } } }],
+    ['coord.tls.ca', { coord: { ...good.coord, tls: { ca: '/secret/of/nobody.pem' } } }],
+    ['coord.tls.cert', { coord: { ...good.coord, tls: { cert: PEM, key: PEM } } }],
     ['coord.username', { coord: { ...good.coord, password: 'secret' } }],
     ['register.port', { register: {} }],
     ['register.port', { register: { port: 70_000 } }],
