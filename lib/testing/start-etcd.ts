@@ -1,6 +1,6 @@
 import { ValidationError } from '../errors/validation.error.js';
 import { checkOneOf } from '../options/check.js';
-import { engineAddress, localEtcdImage } from './container-engine.js';
+import { engineAddress, engineAnswers, localEtcdImage } from './container-engine.js';
 import { EmbeddedEtcd } from './embedded-etcd.js';
 import { startEtcdContainer } from './etcd-container.js';
 import { EtcdNotAvailableError } from './etcd-not-available.error.js';
@@ -25,7 +25,7 @@ const FALLBACK_IMAGE = 'quay.io/coreos/etcd:v3.6.5';
 /**
  * An etcd for tests and development, the realest to be had: the one that `ETCD_ENDPOINTS` names (comma-separated), else
  * one in a container (if an engine runs, has an etcd image and `testcontainers` is installed), else `etcd` on PATH, else
- * an {@link EmbeddedEtcd}. Says which it took.
+ * an {@link EmbeddedEtcd}. Says which it took, and why none of those before it. It pulls no image that nobody has named.
  *
  * @example
  * const etcd = await startEtcd();
@@ -34,28 +34,44 @@ const FALLBACK_IMAGE = 'quay.io/coreos/etcd:v3.6.5';
 export async function startEtcd(options: StartEtcdOptions = {}): Promise<StartedEtcd> {
   const { log = (line: string) => process.stdout.write(`${line}\n`) } = options;
   const forced = options.kind ?? process.env['IM_ETCD'];
+  /** Why there is no realer one. */
+  const passed: string[] = [];
   const etcd =
     forced === undefined || forced === ''
-      ? await firstOf(options)
+      ? await firstOf(options, passed)
       : await RUNGS[checkOneOf(options.kind ? 'kind' : 'IM_ETCD', forced, KINDS)](options);
   if (log !== false) {
     const detail = etcd.detail === undefined ? '' : ` (${etcd.detail})`;
-    log(`etcd: ${etcd.kind}${detail} at ${etcd.endpoints.join(', ')}`);
+    const why = passed.length === 0 ? '' : `; ${passed.join('; ')}`;
+    log(`etcd: ${etcd.kind}${detail} at ${etcd.endpoints.join(', ')}${why}`);
   }
   return etcd;
 }
 
-async function firstOf(options: StartEtcdOptions): Promise<StartedEtcd> {
+async function firstOf(options: StartEtcdOptions, passed: string[]): Promise<StartedEtcd> {
   if (externalEndpoints().length > 0) return RUNGS.external(options);
   const image = await imageOf(options);
-  if (image !== undefined) {
+  if (image === undefined) {
+    passed.push(
+      (await engineAnswers())
+        ? 'no container: the engine has no image of etcd (IM_ETCD_IMAGE names one to be pulled)'
+        : 'no container: no engine answers',
+    );
+  } else {
     try {
       return await startEtcdContainer(image);
-    } catch {
+    } catch (error) {
       // Testcontainers is not installed, or the engine cannot run the image. There are more rungs.
+      passed.push(`no container: ${firstLine(error)}`);
     }
   }
-  return RUNGS[onPath('etcd') === undefined ? 'embedded' : 'binary'](options);
+  if (onPath('etcd') !== undefined) return RUNGS.binary(options);
+  passed.push('no binary: no etcd on PATH');
+  return RUNGS.embedded(options);
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
 }
 
 const RUNGS: Readonly<Record<EtcdKind, (options: StartEtcdOptions) => Promise<StartedEtcd>>> = {

@@ -51,6 +51,16 @@ describe('startEtcd', () => {
     process.env['PATH'] = '';
     await using etcd = await startEtcd({ log });
     expect(etcd.kind).toBe('embedded');
+    expect(lines).toEqual([
+      `etcd: embedded at ${etcd.endpoints[0]}; no container: no engine answers; no binary: no etcd on PATH`,
+    ]);
+  });
+
+  it('says why a container that was asked for was passed over', async () => {
+    process.env['IM_ETCD_IMAGE'] = 'nobody/etcd:0';
+    await using etcd = await startEtcd({ log });
+    expect(lines[0]).toMatch(/^etcd: (binary|embedded).* at 127\.0\.0\.1:\d+; no container: \S/);
+    expect(etcd.endpoints).toHaveLength(1);
   });
 
   it('says what is missing for the rung asked for', async () => {
