@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { KeyValue } from '../../../../lib/coord/etcd/kv.js';
+import type { KeyRange, KeyValue } from '../../../../lib/coord/etcd/kv.js';
+import type { WatchListener } from '../../../../lib/coord/etcd/watch-hub.js';
 import { EtcdProcess } from '../../../../lib/testing/index.js';
 import { onPath } from '../../../../lib/testing/on-path.js';
 import { type EventReader, eventTorture, type Observation } from '../../../faults/event-torture.js';
@@ -44,7 +45,7 @@ describe.skipIf(onPath('etcd') === undefined)(
       etcd = await EtcdProcess.start();
     });
     afterEach(async () => {
-      vi.doUnmock(`${ROOM}/resume-point.js`);
+      vi.doUnmock(`${ROOM}/watch-hub.js`);
       vi.doUnmock(`${ROOM}/snapshot-map.js`);
       vi.resetModules();
       await etcd.stop();
@@ -61,6 +62,9 @@ describe.skipIf(onPath('etcd') === undefined)(
         process.stdout.write(`no lost event: ${JSON.stringify(report)}\n`);
         expect(violations).toEqual([]);
         expect(report.revisions).toBeGreaterThanOrEqual(20_000);
+        expect(report.largest).toBeGreaterThan(512 * 1024);
+        expect(report.faults['restart']).toBeGreaterThan(0);
+        expect(report.faults['frame']).toBeGreaterThan(5);
       },
     );
 
@@ -68,10 +72,13 @@ describe.skipIf(onPath('etcd') === undefined)(
       'the exact map arrives when the history was compacted away, deletions included',
       { timeout: LONG },
       async () => {
-        const { violations, ...report } = await run(true, torture.seconds / 2, 5_000);
+        const { violations, ...report } = await run(true, torture.seconds, 5_000);
         process.stdout.write(`no lost event, compacted: ${JSON.stringify(report)}\n`);
         expect(violations).toEqual([]);
         expect(report.relists).toBeGreaterThan(0);
+        expect(report.faults['compaction']).toBeGreaterThan(0);
+        expect(report.faults['restart']).toBeGreaterThan(0);
+        expect(report.faults['frame']).toBeGreaterThan(0);
       },
     );
 
@@ -80,24 +87,18 @@ describe.skipIf(onPath('etcd') === undefined)(
       { timeout: LONG },
       async () => {
         vi.resetModules();
-        vi.doMock(`${ROOM}/resume-point.js`, async (original) => {
-          const { ResumePoint } =
-            await original<typeof import('../../../../lib/coord/etcd/resume-point.js')>();
+        vi.doMock(`${ROOM}/watch-hub.js`, async (original) => {
+          const { WatchHub } = await original<typeof import('../../../../lib/coord/etcd/watch-hub.js')>();
           return {
-            ResumePoint: class extends ResumePoint {
-              #lists = true;
-              override get next(): bigint {
-                return this.#lists ? super.next : 0n;
-              }
-              override reached(revision: bigint): void {
-                super.reached(revision);
-                this.#lists = false;
+            WatchHub: class extends WatchHub {
+              override watch(range: KeyRange, _: bigint, listener: WatchListener) {
+                return super.watch(range, 0n, listener);
               }
             },
           };
         });
         const { violations } = await run(false, 8, 2_000, 1_000);
-        expect(violations.length).toBeGreaterThan(0);
+        expect(violations.filter((text) => /\d+ revisions lost before/.test(text))).not.toEqual([]);
       },
     );
 
@@ -115,7 +116,7 @@ describe.skipIf(onPath('etcd') === undefined)(
         };
       });
       const { violations } = await run(true, 10, 2_000, 1_000);
-      expect(violations.length).toBeGreaterThan(0);
+      expect(violations.filter((text) => /never was|final state/.test(text))).not.toEqual([]);
     });
   },
 );
