@@ -5,7 +5,10 @@ export type ContendedLock = Pick<Lock, 'key' | 'fencingToken' | 'isHeld' | 'guar
 
 /** A kind of lock under torture. */
 export interface Contender {
-  /** Waits at most `timeout` ms. */
-  acquire(key: string, options: { readonly ttl: number; readonly timeout: number }): Promise<ContendedLock>;
+  /** Waits at most `timeout` ms, or until the signal aborts. */
+  acquire(
+    key: string,
+    options: { readonly ttl: number; readonly timeout: number; readonly signal?: AbortSignal },
+  ): Promise<ContendedLock>;
   close(): Promise<void>;
 }

@@ -57,7 +57,12 @@ export class Nemesis {
     this.#struck = undefined;
     const from = process.hrtime.bigint();
     const work = Promise.resolve(this.#faults[name]!());
-    const disturbance: Disturbance = { worker: this.#struck, from, to: from };
+    const disturbance: Disturbance = {
+      worker: this.#struck,
+      etcd: name.startsWith('etcd'),
+      from,
+      to: from,
+    };
     if (name !== 'key deleted') this.disturbances.push(disturbance);
     await work.catch(() => undefined);
     disturbance.to = process.hrtime.bigint();
@@ -111,6 +116,23 @@ export class Nemesis {
         path: this.#deps.random.pick(['/etcdserverpb.KV/Txn', '/etcdserverpb.Lease/LeaseKeepAlive']),
       });
       await this.#while(500, 1.5 * this.#deps.ttl);
+      proxy.resume();
+    },
+    // Whoever counts from the answer believes too long; the silence after it is what shows that.
+    'renewal answered late': async () => {
+      const { proxy } = this.#victim();
+      const { ttl, random } = this.#deps;
+      const rule = proxy.stallAtFrame({
+        direction: 'server',
+        path: '/etcdserverpb.Lease/LeaseKeepAlive',
+      });
+      await Promise.race([rule.fired, sleep(ttl)]);
+      // Less than the TTL/4 after which the connection is doubted.
+      await sleep(random.integer(ttl / 10, ttl / 5));
+      proxy.resume();
+      await sleep(random.integer(20, 200));
+      proxy.stall();
+      await this.#while(ttl, 2.5 * ttl);
       proxy.resume();
     },
     'link cut': () => this.#victim().proxy.cut(),

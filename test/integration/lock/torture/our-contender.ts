@@ -18,7 +18,7 @@ export class OurContender implements Contender {
     });
   }
 
-  acquire(key: string, options: { ttl: number; timeout: number }): Promise<Lock> {
+  acquire(key: string, options: { ttl: number; timeout: number; signal?: AbortSignal }): Promise<Lock> {
     return this.#locks.acquire(key, options);
   }
 

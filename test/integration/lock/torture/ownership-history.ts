@@ -1,6 +1,5 @@
 import type { Mirror } from '../../../../lib/coord/etcd/mirror.js';
 
-/** One ownership as the outside saw it; times in ns of the machine's monotonic clock. */
 /**
  * Names an ownership. The token alone does not: locks taken in one tick travel in one transaction, and keys made in one
  * transaction have one create revision.
@@ -9,6 +8,7 @@ export function nameOf({ key, token }: { readonly key: string; readonly token: b
   return `${key}:${token}`;
 }
 
+/** One ownership as the outside saw it; times in ns of the machine's monotonic clock. */
 export interface Ownership {
   readonly key: string;
   /** Which worker, for whoever has to explain a violation. */
@@ -21,8 +21,10 @@ export interface Ownership {
   readonly claims: bigint[];
 }
 
-/** When the key of a token went, as a direct watch saw it: never earlier than it really went. */
+/** When a place in a queue went, as a direct watch saw it: never earlier than it really went. */
 export interface Departure {
+  readonly key: string;
+  readonly token: bigint;
   readonly at: bigint;
   /** Somebody deleted it, or revoked its lease: its owner can only learn of it afterwards. */
   readonly taken: boolean;
@@ -41,9 +43,10 @@ export class DepartureLog {
       for (const { previous, current } of changes) {
         if (!previous || previous.createRevision === current?.createRevision) continue;
         const [, , key = ''] = previous.key.split('/');
-        const name = nameOf({ key, token: previous.createRevision });
+        const token = previous.createRevision;
+        const name = nameOf({ key, token });
         const taken = this.doomed.has(name) || this.doomedLeases.has(previous.lease);
-        this.departures.set(name, { at, taken });
+        this.departures.set(name, { key, token, at, taken });
       }
     });
   }
@@ -55,6 +58,8 @@ const MS = 1_000_000n;
 export interface Disturbance {
   /** `undefined`: everybody. */
   readonly worker: number | undefined;
+  /** etcd itself was stopped or killed: the direct watch may have seen late what happened. */
+  readonly etcd: boolean;
   readonly from: bigint;
   to: bigint;
 }
@@ -92,6 +97,36 @@ export function falseClaims(
       `token ${token} was claimed ${late.length} times after its key went${departure.taken ? ' (taken away)' : ''}, ` +
         `up to ${(worst - departure.at) / MS} ms`,
     );
+  }
+  return violations;
+}
+
+/**
+ * Every moment at which an owner claimed to hold the lock must lie after everybody before it in the queue had gone, whether
+ * those owned it or only waited. The direct watch may see a departure later than the owner does, by `slack` ms; after etcd
+ * was away, nobody can say by how much.
+ */
+export function earlyClaims(
+  owned: readonly Ownership[],
+  departures: ReadonlyMap<string, Departure>,
+  disturbances: readonly Disturbance[],
+  slack: number,
+): string[] {
+  const violations: string[] = [];
+  const blind = disturbances.filter(({ etcd }) => etcd);
+  const inOrder = [...departures.values()].sort((a, b) => (a.token < b.token ? -1 : 1));
+  for (const { key, token, worker, claims } of owned) {
+    const [first] = [...claims].sort((a, b) => (a < b ? -1 : 1));
+    if (first === undefined) continue;
+    for (const ahead of inOrder) {
+      if (ahead.token >= token) break;
+      if (ahead.key !== key || first + BigInt(slack) * MS >= ahead.at) continue;
+      const seen = !blind.some(({ from, to }) => from <= ahead.at && to + BigInt(AFTERMATH) * MS >= first);
+      if (!seen) continue;
+      violations.push(
+        `token ${token} (worker ${worker}) was claimed ${(ahead.at - first) / MS} ms before token ${ahead.token}, ahead of it, went`,
+      );
+    }
   }
   return violations;
 }

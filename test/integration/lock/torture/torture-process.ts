@@ -15,8 +15,8 @@ export interface Tally {
   /** Workers that ended by themselves, with an error. */
   crashed: number;
   claims: number;
-  /** When somebody was last heard to own the lock, in ms of `performance.now()`. */
-  lastSeen: number;
+  /** When somebody was last heard to own each lock, in ms of `performance.now()`. */
+  readonly lastSeen: Map<string, number>;
   /** The worker that acquired the lock last. */
   lastOwner: number;
 }
@@ -29,6 +29,7 @@ export class TortureProcess {
   readonly #tally: Tally;
   #child: ChildProcess;
   #closed: Promise<unknown>;
+  #idle = false;
 
   private constructor(script: string, settings: WorkerSettings, proxy: FaultProxy, tally: Tally) {
     this.#script = script;
@@ -66,9 +67,17 @@ export class TortureProcess {
     [this.#child, this.#closed] = this.#spawn();
   }
 
-  /** Lets the tasks finish; kills the process if they do not within `limit` ms, and says so. */
+  /** Lets the tasks finish; resolves with whether they did within `limit` ms. The process and its sessions live on. */
   async stop(limit: number): Promise<boolean> {
     if (this.#child.connected) this.#child.send({ type: 'stop' });
+    const end = performance.now() + limit;
+    while (!this.#idle && performance.now() < end) await sleep(10);
+    return this.#idle;
+  }
+
+  /** Lets the process end; kills it if it does not within `limit` ms, and says so. */
+  async close(limit: number): Promise<boolean> {
+    if (this.#child.connected) this.#child.send({ type: 'close' });
     const ended = await Promise.race([this.#closed.then(() => true), sleep(limit, false, { ref: false })]);
     this.#child.kill('SIGKILL');
     await this.#closed;
@@ -98,14 +107,14 @@ export class TortureProcess {
         returned: BigInt(report.returned),
         claims: [],
       });
-      this.#tally.lastSeen = performance.now();
+      this.#tally.lastSeen.set(report.key, performance.now());
       this.#tally.lastOwner = this.#settings.worker;
     } else if (report.type === 'claims') {
       owned
         .get(nameOf({ key: report.key, token: BigInt(report.token) }))
         ?.claims.push(...report.at.map(BigInt));
       this.#tally.claims += report.at.length;
-      this.#tally.lastSeen = performance.now();
+      this.#tally.lastSeen.set(report.key, performance.now());
     } else if (report.type === 'released') {
       const ownership = owned.get(nameOf({ key: report.key, token: BigInt(report.token) }));
       if (ownership) ownership.releaseInvoked = BigInt(report.invoked);
@@ -119,6 +128,8 @@ export class TortureProcess {
       if (child.connected) child.send(answer, () => undefined);
     } else if (report.type === 'failed') {
       this.#tally.failed++;
+    } else {
+      this.#idle = true;
     }
   }
 }

@@ -32,7 +32,8 @@ export type Report =
   | { readonly type: 'claims'; readonly key: string; readonly token: string; readonly at: readonly string[] }
   | { readonly type: 'guarded'; readonly key: string; readonly outcome: 'written' | 'refused' | 'unknown' }
   | { readonly type: 'failed' }
-  | { readonly type: 'closed' }
+  /** Its tasks have ended; its sessions live on. */
+  | { readonly type: 'idle' }
   | {
       readonly type: 'resource';
       readonly call: number;
@@ -50,4 +51,9 @@ export interface Answer {
   readonly value: number;
 }
 
-export type Command = { readonly type: 'block'; readonly ms: number } | { readonly type: 'stop' };
+export type Command =
+  | { readonly type: 'block'; readonly ms: number }
+  /** The tasks are to end. */
+  | { readonly type: 'stop' }
+  /** The process is to end. */
+  | { readonly type: 'close' };

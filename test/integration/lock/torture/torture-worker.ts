@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveCoordOptions } from '../../../../lib/coord/coord.options.js';
 import { EtcdClient } from '../../../../lib/coord/etcd/etcd.client.js';
+import { SessionLostError } from '../../../../lib/errors/session-lost.error.js';
 import { OutcomeUnknownError } from '../../../../lib/errors/outcome-unknown.error.js';
 import type { ContendedLock, Contender } from './contender.js';
 import { Etcd3Contender } from './etcd3-contender.js';
@@ -31,6 +32,8 @@ const send = (report: Report): void => void process.send?.(report);
 const answers = new Map<number, (answer: Answer) => void>();
 let calls = 0;
 const stopping = new AbortController();
+let close = (): void => undefined;
+const closed = new Promise<void>((resolve) => (close = resolve));
 
 process.on('message', (message: Answer | Command) => {
   if (message.type === 'answer') {
@@ -39,8 +42,10 @@ process.on('message', (message: Answer | Command) => {
   } else if (message.type === 'block') {
     const end = performance.now() + message.ms;
     while (performance.now() < end);
-  } else {
+  } else if (message.type === 'stop') {
     stopping.abort();
+  } else {
+    close();
   }
 });
 const orphaned = (): never => process.exit(1);
@@ -96,13 +101,23 @@ async function hold(lock: ContendedLock): Promise<void> {
   }
 }
 
+/** How long a task waits: some are in a hurry, some leave in the middle of it, and say what our own calls say too. */
+function patience(): { timeout: number; signal?: AbortSignal } {
+  const luck = Math.random();
+  if (luck < 0.2) return { timeout: 300 };
+  if (luck > 0.4) return { timeout: 10_000 };
+  const leaving = new AbortController();
+  setTimeout(() => leaving.abort(new SessionLostError('another session is lost')), Math.random() * 6);
+  return { timeout: 10_000, signal: leaving.signal };
+}
+
 async function task(): Promise<void> {
   while (!stopping.signal.aborted) {
     const key = keys[Math.floor(Math.random() * keys.length)]!;
     const invoked = now();
     let lock: ContendedLock;
     try {
-      lock = await locks.acquire(key, { ttl, timeout: Math.random() < 0.2 ? 300 : 10_000 });
+      lock = await locks.acquire(key, { ttl, ...patience() });
     } catch {
       send({ type: 'failed' });
       await sleep(20);
@@ -122,8 +137,10 @@ async function task(): Promise<void> {
 }
 
 await Promise.all(Array.from({ length: tasks }, () => task()));
+// What is left in the queues now would be in everybody's way for as long as the sessions live.
+send({ type: 'idle' });
+await closed;
 await locks.close();
 await client.close();
-send({ type: 'closed' });
 process.off('disconnect', orphaned);
 process.disconnect();
