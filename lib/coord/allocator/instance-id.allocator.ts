@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AllocatorExhaustedError } from '../../errors/allocator-exhausted.error.js';
 import { ClosedError } from '../../errors/closed.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
 import { SessionLostError } from '../../errors/session-lost.error.js';
 import { checkInteger, checkName } from '../../options/check.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
@@ -89,13 +90,14 @@ export class InstanceIdAllocator {
     for (;;) {
       if (this.#closed) throw closedError();
       const left = end - this.#clock.now();
-      if (left <= 0) {
-        throw new CoordUnavailableError(`no id of "${this.#service}" could be had within ${timeout} ms`);
-      }
+      if (left <= 0) throw this.#unavailable(timeout);
       const call: CallOptions = { timeout: left, ...(signal && { signal }) };
       const session = await this.#client.sessions(this.#ttl).acquire(call);
       const choice = await this.#choose(call);
-      const held = await this.#take(choice, session, call);
+      const held = await this.#take(choice, session, call).catch((error: unknown) => {
+        // What may have been taken goes back: to the caller the outcome is known.
+        throw error instanceof OutcomeUnknownError ? this.#unavailable(timeout, error) : error;
+      });
       if (!held) continue;
       if (!this.#closed) return held;
       await held.release();
@@ -107,6 +109,12 @@ export class InstanceIdAllocator {
     this.#closed = true;
     await Promise.all([...this.#held].map((held) => held.release()));
     this.#returns.close();
+  }
+
+  #unavailable(timeout: number, cause?: Error): CoordUnavailableError {
+    return new CoordUnavailableError(`no id of "${this.#service}" could be had within ${timeout} ms`, {
+      cause,
+    });
   }
 
   async #choose(call: CallOptions): Promise<Choice> {

@@ -11,6 +11,7 @@ import { prefixRange } from '../../../lib/coord/etcd/kv.js';
 import type { RoomContext } from '../../../lib/coord/etcd/room-context.js';
 import { type IdRecord, parseIdRecord } from '../../../lib/coord/allocator/id-record.js';
 import { AllocatorExhaustedError } from '../../../lib/errors/allocator-exhausted.error.js';
+import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { SessionLostError } from '../../../lib/errors/session-lost.error.js';
 import { ValidationError } from '../../../lib/errors/validation.error.js';
 import { resolveService } from '../../../lib/options/service.js';
@@ -165,7 +166,9 @@ describe.each(await etcdKinds())('instance ids on %s etcd', (kind) => {
     const { allocator } = process('failed', 5, {}, undefined, { endpoints: [proxy.endpoint] });
     await (await allocator.acquire()).release();
     proxy.stallAtFrame({ direction: 'server', path: '/etcdserverpb.KV/Txn' });
-    const acquiring = expect(allocator.acquire({ timeout: 500 })).rejects.toThrow();
+    const acquiring = expect(allocator.acquire({ timeout: 500 })).rejects.toBeInstanceOf(
+      CoordUnavailableError,
+    );
     await until(async () => (await records('failed')).some((record) => record?.resting === undefined));
     proxy.stall();
     await acquiring;
