@@ -133,7 +133,7 @@ export class Arrivals {
         return 'taken';
       }
       epoch.current = results[0]?.kvs[0]?.modRevision ?? 0n;
-      const refused = epoch.current === place.madeIn;
+      const refused = epoch.current === place.sentIn;
       // A slot that was thought free is not.
       if (refused && build !== tryTxn) place.slotsSpent = true;
       this.gone(place);

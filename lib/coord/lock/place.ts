@@ -26,8 +26,8 @@ export class Place {
   /** The keys of the place, one for each queue. */
   readonly keys: readonly string[];
   readonly epoch: Epoch;
-  /** What the epoch was when the place was made: an attempt of an earlier one is void. */
-  readonly madeIn: bigint;
+  /** What the epoch was when the attempt was sent last: one of an earlier epoch is void. */
+  sentIn: bigint;
   /** The create revision of the keys, `0n` until etcd has answered. */
   revision = 0n;
   /** Settles when it is known whether etcd has given the place. */
@@ -47,7 +47,7 @@ export class Place {
     this.session = session;
     this.slots = slots;
     this.epoch = epoch;
-    this.madeIn = epoch.current;
+    this.sentIn = epoch.current;
     this.keys = request.queues.map((queue, index) =>
       placeKey(queue, session.leaseId, slots[index]!, request.admission.shared),
     );

@@ -9,7 +9,10 @@ const READERS_SEEN = 100;
 /** Takes the place, unless its epoch is over or its slot occupied, and reads who is at the head of each queue. */
 export function enqueueTxn(place: Place): Txn {
   return {
-    compare: [inItsEpoch(place), ...place.keys.map((key) => ({ key, target: 'create', value: 0n }) as const)],
+    compare: [
+      inThisEpoch(place),
+      ...place.keys.map((key) => ({ key, target: 'create', value: 0n }) as const),
+    ],
     success: [...puts(place), ...heads(place, READERS_SEEN)],
     failure: [epochOf(place)],
   };
@@ -24,7 +27,7 @@ export function enqueueTryTxn(place: Place): Txn {
 export function tryTxn(place: Place): Txn {
   return {
     compare: [
-      inItsEpoch(place),
+      inThisEpoch(place),
       ...place.request.queues.map(
         (queue) => ({ ...prefixRange(queue), target: 'create', value: 0n }) as const,
       ),
@@ -41,7 +44,7 @@ export function tryTxn(place: Place): Txn {
 export function settleTxn(place: Place): Txn {
   const state: readonly Op[] = [{ range: { key: place.keys[0]!, keysOnly: true } }, ...heads(place)];
   return {
-    compare: [inItsEpoch(place)],
+    compare: [{ key: place.epoch.key, target: 'mod', value: place.sentIn }],
     success: [{ put: { key: place.epoch.key, value: '', lease: place.session.leaseId } }, ...state],
     failure: [epochOf(place), ...state],
   };
@@ -70,8 +73,18 @@ export function isAdmitted({ keys, request }: Place, heads: readonly OpResult[])
   });
 }
 
-function inItsEpoch({ epoch, madeIn }: Place): Compare {
-  return { key: epoch.key, target: 'mod', value: madeIn };
+/**
+ * Read when the attempt is sent, not when it is made: thousands may wait to be sent when an epoch ends, and would all have to
+ * be made anew.
+ */
+function inThisEpoch(place: Place): Compare {
+  return {
+    key: place.epoch.key,
+    target: 'mod',
+    get value() {
+      return (place.sentIn = place.epoch.current);
+    },
+  };
 }
 
 function epochOf({ epoch }: Place): Op {

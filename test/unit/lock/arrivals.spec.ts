@@ -214,6 +214,8 @@ describe('an attempt whose answer was lost', () => {
     expect(left.txn.compare).toEqual([{ key: '/locks/a/7', target: 'create', value: 4n }]);
     left.answer({});
     await departures.settled();
+    // Had it waited to be sent until now, it would be sent in the epoch that there is now.
+    expect(attempt.txn.compare![0]).toEqual({ key: EPOCH, target: 'mod', value: 9n });
     attempt.answer({ revision: 11n });
     expect((await waiting)!.revision).toBe(11n);
   });
