@@ -9,7 +9,7 @@ import { ValidationError } from '../../errors/validation.error.js';
 export function readCertificates(argument: string, value: string | Buffer): Buffer {
   return read(argument, value, 'certificates', (pem) => {
     const blocks = pem.toString().match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----.*?-----END[^-]*-----/gs) ?? [];
-    for (const block of blocks.length > 0 ? blocks : [pem]) new X509Certificate(block);
+    return (blocks.length > 0 ? blocks : [pem]).map((block) => new X509Certificate(block));
   });
 }
 
@@ -23,7 +23,12 @@ export function readKeyOf(cert: Buffer, argument: string, value: string | Buffer
 }
 
 /** Never shows the value: it may be a private key. */
-function read(argument: string, value: string | Buffer, what: string, check: (pem: Buffer) => void): Buffer {
+function read(
+  argument: string,
+  value: string | Buffer,
+  what: string,
+  check: (pem: Buffer) => unknown,
+): Buffer {
   try {
     const pem = value.includes('-----BEGIN') ? Buffer.from(value) : readFileSync(value);
     check(pem);

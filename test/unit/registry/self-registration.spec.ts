@@ -29,6 +29,7 @@ describe('the registration of the own process', () => {
       done.push(`register ${instance.id}`);
       if (failures-- > 0) return Promise.reject(new Error('etcd is away'));
       const registration = {
+        deregister: () => Promise.resolve(void done.push('deregister')),
         leave: () => Promise.resolve(void done.push(`leave after ${options?.drainDelay}`)),
       };
       return Promise.resolve(registration as unknown as Registration);
@@ -93,6 +94,32 @@ describe('the registration of the own process', () => {
     await pass(100);
     expect(done).toEqual(['register user-1']);
   });
+
+  it('takes a port for a mapped one that answers for long without a server of its own', async () => {
+    answers = true;
+    listens = false;
+    create().start();
+    await pass(4_900);
+    expect(done).toEqual([]);
+    await pass(300);
+    expect(done).toEqual(['register user-1']);
+    expect(log.lines.map(({ level }) => level)).toEqual(['info']);
+  });
+
+  it.each([2_000, 20_000])(
+    'publishes no port, or takes it back, when its server cannot have it (after %i ms)',
+    async (ms) => {
+      answers = true;
+      listens = false;
+      const self = create();
+      self.start();
+      await pass(ms);
+      tellTaken(50051);
+      await pass(20_000);
+      expect(done).toEqual(ms < 5_000 ? [] : ['register user-1', 'deregister']);
+      await self.stop();
+    },
+  );
 
   it('warns at once, and once, when its server cannot have the port', async () => {
     listens = false;
