@@ -43,12 +43,12 @@ describe('an instance that leaves', () => {
     ]);
   });
 
-  it('waits for etcd no longer than half a second in all, apart from the drain delay', async () => {
+  it('waits for etcd no longer than 0.3 s in all, apart from the drain delay', async () => {
     const clock = new FakeClock();
     const budgets: unknown[] = [];
     const take = ({ timeout }: CallOptions): Promise<void> => {
       budgets.push(timeout);
-      clock.advance(300);
+      clock.advance(200);
       return Promise.resolve();
     };
     await takeLeave({ drain: take, deregister: take }, 500, {
@@ -56,6 +56,6 @@ describe('an instance that leaves', () => {
       clock,
       wait: (ms) => Promise.resolve(clock.advance(ms)),
     });
-    expect(budgets).toEqual([500, 200]);
+    expect(budgets).toEqual([300, 100]);
   });
 });
