@@ -1,6 +1,9 @@
 // From register() to the first call on the new instance, and from deregister() to the last new pick, seen by 50 client channels
 // of one process that share one watch and, as grpc-js does by itself, connections; with --apart each channel has its own, so that
 // a newcomer means 100 connections at once. The servers are another process.
+//
+// The channels call in turn, 1,000 calls a second in all. Then the worst case: each channel has one call that waits for nobody but
+// the newcomer, 50 calls that are let go in the same tick.
 // Usage: npm run build && node bench/discovery/latency.mjs [--channels 50] [--rounds 40] [--apart]
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,8 +23,9 @@ const { values } = parseArgs({
     apart: { type: 'boolean', default: false },
   },
 });
-/** How often each channel calls while the last pick is looked for, in ms; together they look every 0.5 ms. */
-const PACE = 25;
+/** How often each channel calls, in ms; together they look every millisecond. */
+const PACE = 50;
+const WARMUP = 10;
 
 const etcd = await EtcdProcess.start();
 const connect = (name) => CoordService.connect({ service: { name }, endpoints: [etcd.endpoint] });
@@ -39,66 +43,78 @@ const open = (options) => {
     () => new EchoClient(target, credentials.createInsecure(), own),
   );
 };
-// Half of them take nobody but newcomers: a call that waits for one is the first that a newcomer can get.
-const waiting = open({ filter: ({ id }) => id.startsWith('new'), timeout: false });
-const turning = open({});
 const say = (client, metadata = new Metadata()) =>
   new Promise((resolve, reject) =>
     client.Say({}, metadata, (error, { server } = {}) => (error ? reject(error) : resolve(server))),
   );
+
+const newcomer = (round) => ({ ...at(ports.newcomer), id: `new-${round}` });
+const turning = open({});
 await Promise.all(turning.map((client) => say(client)));
-const firstCall = (client) => say(client, new Metadata({ waitForReady: true }));
-
-const joined = [];
+const first = [];
 const left = [];
-for (let round = -2; round < Number(values.rounds); round++) {
-  const newcomer = { ...at(ports.newcomer), id: `new-${round}` };
-  const arrivals = waiting.map(firstCall);
-  await sleep(50);
-  const since = performance.now();
-  const arrived = arrivals.map((call) => call.then(() => performance.now() - since));
-  const registration = await provider.registry.register(newcomer);
-  const times = await Promise.all(arrived);
-  await everybodyTurns();
-
-  const look = { on: true, picks: [] };
-  const looks = turning.map(async (client, index) => {
-    await sleep((index * PACE) / turning.length);
-    while (look.on) {
-      const began = performance.now();
-      if ((await say(client)) === 'new') look.picks.push(began);
-      await sleep(PACE);
-    }
-  });
+for (let round = -WARMUP; round < Number(values.rounds); round++) {
+  const load = turnInTurn();
   await sleep(2 * PACE);
+  const joining = performance.now();
+  const registration = await provider.registry.register(newcomer(round));
+  await sleep(200);
   const leaving = performance.now();
   await registration.deregister();
-  await sleep(150);
-  look.on = false;
-  await Promise.all(looks);
-  const last = Math.max(0, ...look.picks.map((began) => began - leaving));
+  await sleep(200);
+  await load.stop();
   if (round < 0) continue;
-  joined.push(...times);
-  left.push(last);
+  first.push(Math.min(...load.answers) - joining);
+  left.push(Math.max(0, ...load.picks.map((began) => began - leaving)));
+}
+for (const client of turning) client.close();
+
+const waiting = open({ filter: ({ id }) => id.startsWith('new'), timeout: false });
+const released = [];
+for (let round = -WARMUP; round < Number(values.rounds); round++) {
+  const calls = waiting.map((client) => say(client, new Metadata({ waitForReady: true })));
+  await sleep(PACE);
+  const since = performance.now();
+  const arrived = calls.map((call) => call.then(() => performance.now() - since));
+  const registration = await provider.registry.register(newcomer(round));
+  const times = await Promise.all(arrived);
+  await registration.deregister();
+  if (round >= 0) released.push(...times);
 }
 console.log(
-  `register() → first call on the new instance: ${figures(joined)} (${values.channels} channels × ${values.rounds} rounds)`,
+  `register() → first call on the new instance by any of ${values.channels} channels: ${figures(first)} (${values.rounds} rounds)`,
+);
+console.log(
+  `register() → answer to each of ${values.channels} calls that wait for it: ${figures(released)} (${values.rounds} rounds)`,
 );
 console.log(
   `deregister() → last new pick by any of ${values.channels} channels: ${figures(left)} (${values.rounds} rounds)`,
 );
-for (const channel of [...waiting, ...turning]) channel.close();
+for (const client of waiting) client.close();
 await Promise.all([provider.close(), consumer.close()]);
 servers.disconnect();
 await etcd.stop();
 
-/** Until every channel that takes turns has the newcomer among them. */
-async function everybodyTurns() {
-  await Promise.all(
-    turning.map(async (client) => {
-      while ((await say(client)) !== 'new');
-    }),
-  );
+/** Every channel calls at its pace; what the newcomer took is noted: when the call began, and when its answer was there. */
+function turnInTurn() {
+  const load = { picks: [], answers: [] };
+  let on = true;
+  const loops = turning.map(async (client, index) => {
+    await sleep((index * PACE) / turning.length);
+    while (on) {
+      const began = performance.now();
+      if ((await say(client)) === 'new') {
+        load.picks.push(began);
+        load.answers.push(performance.now());
+      }
+      await sleep(PACE);
+    }
+  });
+  load.stop = async () => {
+    on = false;
+    await Promise.all(loops);
+  };
+  return load;
 }
 
 function figures(all) {
