@@ -14,6 +14,30 @@ import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
 const values = (mirror: Mirror): Record<string, string> =>
   Object.fromEntries([...mirror.snapshot().entries].map(([key, { value }]) => [key, value.toString()]));
 
+/** How many answers are parts of a larger one when etcd sends these revisions to a watch that comes late. */
+async function countFragments(
+  endpoint: string,
+  prefix: string,
+  written: readonly (readonly [bigint, number])[],
+): Promise<number> {
+  const raw = new Etcd3({ hosts: endpoint });
+  const stream = await raw.watchClient.watch({} as never);
+  let fragments = 0;
+  let events = 0;
+  stream.on('error', () => undefined);
+  stream.on('data', (response) => {
+    events += response.events.length;
+    fragments += Number(response.fragment);
+  });
+  const { key, end } = prefixRange(prefix);
+  const range = { key: Buffer.from(key), range_end: Buffer.from(end) };
+  stream.write({ create_request: { ...range, start_revision: String(written[0]![0]), fragment: true } });
+  await until(() => events >= written.length * 3, { timeout: 20_000, what: 'the backlog on a bare stream' });
+  stream.cancel();
+  raw.close();
+  return fragments;
+}
+
 let tests = 0;
 
 describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
@@ -111,18 +135,37 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     await until(() => mirror.snapshot().entries.size === 0);
   });
 
-  it('holds ranges larger than one gRPC message usually may be, and events that etcd sends in fragments', async () => {
+  it('holds ranges larger than one gRPC message usually may be', async () => {
     const megabyte = Buffer.alloc(1024 * 1024, 'x');
     for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await put({ [key]: megabyte });
     const mirror = client.mirror(prefixRange(prefix));
     await mirror.ready();
     expect(mirror.snapshot().entries.size).toBe(6);
-    const half = Buffer.alloc(512 * 1024, 'y');
-    const sizes: number[] = [];
-    mirror.subscribe(({ changes }) => sizes.push(changes.length));
-    const { revision } = await put({ a: half, b: half });
-    await until(() => mirror.snapshot().revision >= revision);
-    expect(sizes).toEqual([2]);
+  });
+
+  it('tells of a revision once, in one piece, also where etcd sends a backlog in fragments', async () => {
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const reader = openClient([proxy.endpoint]);
+    const mirror = reader.mirror(prefixRange(prefix));
+    const seen: (readonly [bigint, number])[] = [];
+    mirror.subscribe(({ revision, changes }) => seen.push([revision, changes.length]));
+    await mirror.ready();
+    await until(() => mirror.staleFor() === 0);
+    seen.length = 0;
+    proxy.refuse();
+    const value = Buffer.alloc(450 * 1024, 'z');
+    const written: (readonly [bigint, number])[] = [];
+    for (let times = 0; times < 8; times++) {
+      const { revision } = await put({ a: value, b: value, c: value });
+      written.push([revision, 3]);
+    }
+    const fragments = await countFragments(etcd.endpoints[0]!, prefix, written);
+    expect(fragments).toBeGreaterThan(1);
+    proxy.resume();
+    await until(() => seen.length >= written.length, { timeout: 20_000, what: 'the backlog' });
+    expect(seen).toEqual(written);
+    await reader.close();
+    await proxy.close();
   });
 
   it('lists ten thousand keys of a kilobyte as of one revision, while others write', async () => {
@@ -266,14 +309,50 @@ describe.each(await etcdKinds())('a mirror on %s etcd', (kind) => {
     await unreachable.close();
   });
 
+  it('says for how long it has heard nothing, and closes at once while it is stalled', async () => {
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const reader = openClient([proxy.endpoint], { progressInterval: 200, progressTimeout: 200 });
+    await put({ a: '1' });
+    const mirror = reader.mirror(prefixRange(prefix));
+    await mirror.ready();
+    await until(() => mirror.staleFor() === 0);
+    const states: boolean[] = [];
+    let completed = false;
+    mirror.stale$.subscribe({ next: (stale) => states.push(stale), complete: () => (completed = true) });
+    let calls = 0;
+    mirror.subscribe(() => calls++);
+    proxy.stall();
+    await until(() => mirror.staleFor() > 0, { what: 'staleness' });
+    const early = mirror.staleFor();
+    await until(() => mirror.staleFor() > early + 100);
+    expect(values(mirror)).toEqual({ [`${prefix}a`]: '1' });
+    const late = reader.mirror({ key: `${prefix}late` });
+    const unready = late.ready();
+    late.close();
+    await expect(unready).rejects.toBeInstanceOf(ClosedError);
+    mirror.close();
+    expect([states, completed]).toEqual([[false, true], true]);
+    await put({ a: '2' });
+    proxy.resume();
+    await reader.ready({ timeout: 10_000 });
+    await reader.range({ key: 'a' }, { timeout: 10_000 });
+    expect([calls, values(mirror)]).toEqual([0, { [`${prefix}a`]: '1' }]);
+    await reader.close();
+    await proxy.close();
+  });
+
   it('attaches many ranges on one stream without waiting for one another', async () => {
-    const mirrors = Array.from({ length: 200 }, (_, index) =>
-      client.mirror(prefixRange(`${prefix}${index}/`)),
-    );
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const many = openClient([proxy.endpoint]);
+    const mirrors = Array.from({ length: 200 }, (_, index) => many.mirror(prefixRange(`${prefix}${index}/`)));
     await Promise.all(mirrors.map((mirror) => mirror.ready()));
     await until(() => mirrors.every((mirror) => mirror.staleFor() === 0));
     await put({ '7/x': '1', '199/x': '1' });
     await until(() => mirrors[7]!.snapshot().entries.size + mirrors[199]!.snapshot().entries.size === 2);
     expect(mirrors.filter(({ synced }) => synced)).toHaveLength(200);
+    const streams = proxy.connections.flatMap(({ paths }) => paths).filter((path) => path.endsWith('/Watch'));
+    expect([streams.length, proxy.accepted]).toEqual([1, 1]);
+    await many.close();
+    await proxy.close();
   });
 });
