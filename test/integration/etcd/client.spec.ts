@@ -3,9 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
 import { prefixRange } from '../../../lib/coord/etcd/kv.js';
+import { knownBugs } from '../../../lib/coord/etcd/server-version.js';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { EtcdRefusedError } from '../../../lib/errors/etcd-refused.error.js';
+import { FaultProxy } from '../../../lib/testing/index.js';
 import { collectLog, openClient } from '../../support/open-client.js';
 import { until } from '../../support/until.js';
 import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
@@ -27,6 +29,27 @@ describe.each(await etcdKinds())('the etcd client on %s etcd', (kind) => {
     expect(client.status).toBe('ready');
     expect(client.serverVersion).toMatch(/^3\.\d+\.\d+/);
     expect(client.clusterId).toBeGreaterThan(0n);
+  });
+
+  it('warns of each known bug of the server at the first connection, and not again', async () => {
+    const log = collectLog();
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const warned = openClient([proxy.endpoint], {}, log);
+    await warned.ready();
+    await warned.mirror({ key: 'client/watched' }).ready();
+    proxy.cut();
+    await until(() => log.lines.filter(({ message }) => message === 'etcd connected').length === 2);
+    const bugs = knownBugs(warned.serverVersion!);
+    const said = log.lines.filter(({ message }) => message.startsWith('this etcd version has a known bug'));
+    expect(said.map(({ level, message, fields }) => [level, message, fields])).toEqual(
+      bugs.map((bug) => [
+        'warn',
+        `this etcd version has a known bug: ${bug}`,
+        { version: warned.serverVersion },
+      ]),
+    );
+    await warned.close();
+    await proxy.close();
   });
 
   it('writes what the comparison allows, and says what it found where it does not', async () => {

@@ -51,8 +51,19 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
   it('is renewed with all others on one stream, while its mirrors share another', async () => {
     const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const many = openClient([proxy.endpoint]);
-    const sessions = await Promise.all([2, 3, 4, 5, 6].map((ttl) => many.sessions(ttl * 1_000).acquire()));
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    const sessions = await Promise.all([5, 6, 7, 8, 9].map((ttl) => many.sessions(ttl * 1_000).acquire()));
+    // Each is renewed at a third of its TTL: then more is left than just before.
+    for (const session of sessions) {
+      let left = session.remaining();
+      await until(
+        () => {
+          const before = left;
+          left = session.remaining();
+          return left > before;
+        },
+        { what: 'a renewal' },
+      );
+    }
     const streams = (method: string) =>
       proxy.connections.flatMap(({ paths }) => paths).filter((path) => path.endsWith(method)).length;
     expect(sessions.every((session) => session.isAlive())).toBe(true);
@@ -62,8 +73,8 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
   });
 
   it('lives on for as long as it is renewed', async () => {
-    const session = await client.sessions(2_000).acquire();
-    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    const session = await client.sessions(4_000).acquire();
+    await new Promise((resolve) => setTimeout(resolve, 8_500));
     expect(session.isAlive()).toBe(true);
     const { TTL } = await raw.leaseClient.leaseTimeToLive({ ID: session.leaseId.toString() });
     expect(Number(TTL)).toBeGreaterThan(0);
@@ -123,13 +134,13 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
   it('keeps its lease over a cut connection', async () => {
     const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const cut = openClient([proxy.endpoint]);
-    const session = await cut.sessions(2_000).acquire();
-    for (let times = 0; times < 8; times++) {
+    const session = await cut.sessions(5_000).acquire();
+    for (let times = 0; times < 15; times++) {
       proxy.cut();
       await new Promise((resolve) => setTimeout(resolve, 400));
     }
     expect(session.isAlive()).toBe(true);
-    expect((await cut.sessions(2_000).acquire()).leaseId).toBe(session.leaseId);
+    expect((await cut.sessions(5_000).acquire()).leaseId).toBe(session.leaseId);
     await cut.close();
     await proxy.close();
   });
