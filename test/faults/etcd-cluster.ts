@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { EtcdProcess } from '../../lib/testing/index.js';
 import { freePorts } from '../../lib/testing/free-port.js';
+import { PeerLink } from './peer-link.js';
 
 const run = promisify(execFile);
 
@@ -10,33 +11,54 @@ export interface EtcdClusterOptions {
   readonly size?: number;
   /** Further arguments for each member. */
   readonly args?: readonly string[];
+  /** Whether a member can be cut off from its peers ({@link EtcdCluster.isolate}); then they talk through this process. */
+  readonly links?: boolean;
 }
 
 /** A cluster of real etcds on 127.0.0.1, each a process that a test can pause, kill and restart. */
 export class EtcdCluster implements AsyncDisposable {
-  private constructor(readonly members: readonly EtcdProcess[]) {}
+  private constructor(
+    readonly members: readonly EtcdProcess[],
+    private readonly links: readonly PeerLink[],
+  ) {}
 
-  static async start({ size = 3, args = [] }: EtcdClusterOptions = {}): Promise<EtcdCluster> {
+  /** A port that was free may be taken before etcd listens on it: then all begin again on others. */
+  static async start(options: EtcdClusterOptions = {}): Promise<EtcdCluster> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await EtcdCluster.#start(options);
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
+  }
+
+  static async #start({ size = 3, args = [], links = false }: EtcdClusterOptions): Promise<EtcdCluster> {
     const peers = await freePorts(size);
+    const peerLinks = links ? await Promise.all(peers.map((port) => PeerLink.start(port))) : [];
     const name = (index: number): string => `m${index}`;
-    const url = (index: number): string => `http://127.0.0.1:${peers[index]}`;
+    const own = (index: number): string => `http://127.0.0.1:${peers[index]}`;
+    const url = (index: number): string => peerLinks[index]?.url ?? own(index);
     const initial = peers.map((_, index) => `${name(index)}=${url(index)}`).join();
-    const members = await Promise.all(
+    const starts = await Promise.allSettled(
       peers.map((_, index) =>
         EtcdProcess.start({
           waitHealthy: false,
           args: [
             `--name=${name(index)}`,
             `--initial-cluster=${initial}`,
-            `--listen-peer-urls=${url(index)}`,
+            `--listen-peer-urls=${own(index)}`,
             `--initial-advertise-peer-urls=${url(index)}`,
             ...args,
           ],
         }),
       ),
     );
-    const cluster = new EtcdCluster(members);
+    const members = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const cluster = new EtcdCluster(members, peerLinks);
     try {
+      const failed = starts.find((start) => start.status === 'rejected');
+      if (failed) throw failed.reason;
       await cluster.healthy();
     } catch (error) {
       await cluster.stop();
@@ -75,7 +97,22 @@ export class EtcdCluster implements AsyncDisposable {
     return target.member;
   }
 
+  /** Cuts `member` off from all its peers, both ways; clients still reach it. */
+  async isolate(member: EtcdProcess): Promise<void> {
+    const { id } = (await this.#statuses()).find((status) => status.member === member)!;
+    this.links.forEach((link, index) => {
+      if (this.members[index] === member) link.isolate();
+      else link.keepOut(id.toString(16));
+    });
+  }
+
+  /** Ends every isolation. */
+  heal(): void {
+    for (const link of this.links) link.heal();
+  }
+
   async stop(): Promise<void> {
+    for (const link of this.links) link.close();
     await Promise.all(this.members.map((member) => member.stop()));
   }
 

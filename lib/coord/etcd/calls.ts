@@ -18,6 +18,9 @@ export interface AttemptOptions extends WriteOptions {
 
 type CallKind = 'read' | 'write' | 'idempotent write';
 
+/** A write that was not answered for so long, in ms, was lost in an election; etcd itself says so after 7 s. */
+const LOST_WITH_ITS_LEADER = 2_000;
+
 type Run<T> = (rpc: Generation['rpc'], options: WireOptions) => Promise<T>;
 
 /** Unary calls on a connection, each over as many attempts as are safe and fit its budget. */
@@ -62,8 +65,7 @@ export class Calls {
       } catch (error) {
         throw unknown && !signal?.aborted ? outcomeUnknown(unknown) : error;
       }
-      // What may be repeated leaves a silent member after part of the budget; what may not gets all of it.
-      const attempt = kind === 'write' ? left() : Math.min(left(), Math.max(1_000, timeout * 0.4));
+      const attempt = Math.min(left(), this.#attemptLimit(kind, timeout));
       try {
         return await generation.unary(run, attempt, signal);
       } catch (error) {
@@ -78,6 +80,14 @@ export class Calls {
       if (!last.doubt) await pause(this.#clock, Math.min(backoff.next(), left()), this.#connection.closing);
     } while (this.#clock.now() < end);
     throw unknown ? outcomeUnknown(unknown) : this.#connection.unavailable(timeout, last);
+  }
+
+  /** What may be repeated leaves a silent member after part of the budget; what may not gets all of it. */
+  #attemptLimit(kind: CallKind, timeout: number): number {
+    if (kind === 'write') return timeout;
+    const share = Math.max(1_000, timeout * 0.4);
+    // A leader that dies takes along what it was sent; large answers are those of reads.
+    return kind === 'read' ? share : Math.min(share, LOST_WITH_ITS_LEADER);
   }
 }
 

@@ -23,6 +23,7 @@ interface Member {
 export class SignsOfLife {
   readonly #member: Member;
   #last = -Infinity;
+  #asked = -Infinity;
   #asking = false;
   #proving = false;
 
@@ -39,9 +40,14 @@ export class SignsOfLife {
     this.#last = this.#member.clock.now();
   }
 
-  /** Somebody waits for the answer to what was sent at `sent`: makes the other side heard of before that is judged. */
+  /**
+   * Somebody waits for the answer to what was sent at `sent`: makes the other side heard of before that is judged, and shows
+   * whether it still has a leader. Once in `silence` ms, whoever waits.
+   */
   waiting(sent: number, silence = SILENCE): void {
-    if (this.#asking || this.#last >= sent || this.#waited(sent) < silence) return;
+    const now = this.#member.clock.now();
+    if (this.#asking || now - Math.max(sent, this.#asked) < silence) return;
+    this.#asked = now;
     this.#asking = true;
     const over = (): void => {
       this.#asking = false;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
 import type { Mirror } from '../../../lib/coord/etcd/mirror.js';
+import type { Session } from '../../../lib/coord/etcd/session.js';
 import type { EtcdProcess } from '../../../lib/testing/index.js';
 import { onPath } from '../../../lib/testing/on-path.js';
 import { EtcdCluster } from '../../faults/etcd-cluster.js';
@@ -17,7 +18,7 @@ describe.skipIf(onPath('etcd') === undefined)(
     let seen: string[];
     let log: ReturnType<typeof collectLog>;
     beforeEach(async () => {
-      cluster = await EtcdCluster.start();
+      cluster = await EtcdCluster.start({ links: true });
       log = collectLog();
       client = openClient(cluster.endpoints, { progressInterval: 500, progressTimeout: 500 }, log);
       await client.ready();
@@ -42,6 +43,32 @@ describe.skipIf(onPath('etcd') === undefined)(
         { success: [{ put: { key: 'counter', value: String(value) } }] },
         { idempotent: true, timeout: 15_000 },
       );
+    /**
+     * From the fault on: the first answered write, its event, and a renewal of the lease. etcd3 takes 7 s for the first
+     * where the leader was struck; what is left here is etcd's election, a second or two.
+     */
+    const recovery = async (
+      name: string,
+      session: Session,
+      strike: () => Promise<unknown> | void,
+    ): Promise<void> => {
+      // Long enough since the last renewal for the next one to be seen.
+      await until(() => session.remaining() < session.ttl * 0.8);
+      await strike();
+      const fault = performance.now();
+      const since = () => Math.round(performance.now() - fault);
+      const left = session.remaining();
+      const took: Record<string, number> = {};
+      await Promise.all([
+        write(1).then(() => (took['write'] = since())),
+        until(() => seen.includes('1'), { what: 'the event' }).then(() => (took['event'] = since())),
+        until(() => session.remaining() > left - since() + 500, { what: 'a renewal' }).then(
+          () => (took['renewal'] = since()),
+        ),
+      ]);
+      process.stdout.write(`three members, ${name}: ${JSON.stringify(took)} ms\n`);
+      expect(Math.max(...Object.values(took))).toBeLessThan(7_000);
+    };
     /** The values, each once: an idempotent write whose answer was lost may be seen twice. */
     const distinct = () => seen.filter((value, index) => value !== seen[index - 1]);
 
@@ -50,9 +77,10 @@ describe.skipIf(onPath('etcd') === undefined)(
       async (signal) => {
         const session = await client.sessions(10_000).acquire();
         await write(0);
-        if (signal === 'SIGKILL') await memberInUse().kill('SIGKILL');
-        else memberInUse().pause();
-        for (let value = 1; value < 20; value++) await write(value);
+        await recovery(signal, session, () =>
+          signal === 'SIGKILL' ? memberInUse().kill('SIGKILL') : memberInUse().pause(),
+        );
+        for (let value = 2; value < 20; value++) await write(value);
         await until(() => seen.at(-1) === '19', { what: 'the last write' });
         expect(distinct()).toEqual(Array.from({ length: 20 }, (_, value) => String(value)));
         await sleep(4_000);
@@ -63,8 +91,9 @@ describe.skipIf(onPath('etcd') === undefined)(
     it('goes through the loss of the leader', async () => {
       const session = await client.sessions(10_000).acquire();
       await write(0);
-      await (await cluster.leader()).kill('SIGKILL');
-      for (let value = 1; value < 20; value++) await write(value);
+      const leader = await cluster.leader();
+      await recovery('SIGKILL of the leader', session, () => leader.kill('SIGKILL'));
+      for (let value = 2; value < 20; value++) await write(value);
       await until(() => seen.at(-1) === '19', { what: 'the last write' });
       expect(distinct()).toEqual(Array.from({ length: 20 }, (_, value) => String(value)));
       expect(session.isAlive()).toBe(true);
@@ -87,6 +116,20 @@ describe.skipIf(onPath('etcd') === undefined)(
       expect(distinct()).toEqual(Array.from({ length: value }, (_, index) => String(index)));
       expect(session.isAlive()).toBe(true);
       expect((await client.sessions(10_000).acquire()).leaseId).toBe(session.leaseId);
+    });
+
+    it('leaves a member that is cut off from its peers for one that is not, and misses nothing', async () => {
+      const session = await client.sessions(10_000).acquire();
+      await write(0);
+      const left = memberInUse();
+      await recovery('its member cut off from its peers', session, () => cluster.isolate(left));
+      expect(memberInUse()).not.toBe(left);
+      for (let value = 2; value < 20; value++) await write(value);
+      await until(() => seen.at(-1) === '19', { what: 'the last write' });
+      expect(distinct()).toEqual(Array.from({ length: 20 }, (_, value) => String(value)));
+      expect(session.isAlive()).toBe(true);
+      cluster.heal();
+      await cluster.healthy();
     });
 
     it('notices that its member lost the quorum, and waits for one that has it', async () => {

@@ -65,7 +65,7 @@ describe('signs of life', () => {
     expect(proofs).toHaveLength(2);
   });
 
-  it('are asked for once while somebody waits in silence, before that is judged', async () => {
+  it('are asked for once a second while anybody waits, before that is judged', async () => {
     const sent = clock.now();
     clock.advance(999);
     life.waiting(sent);
@@ -77,9 +77,12 @@ describe('signs of life', () => {
     life.heard();
     asked[0]!.answer();
     await settled();
-    clock.advance(1_000);
+    clock.advance(999);
     life.waiting(sent);
     expect(asked).toHaveLength(1);
+    clock.advance(1);
+    life.waiting(sent);
+    expect(asked).toHaveLength(2);
     expect(life.givenUp(sent)).toBe(false);
   });
 
