@@ -88,6 +88,7 @@ export async function lockTorture(options: LockTortureOptions): Promise<LockTort
   const { counts, disturbances } = nemesis;
 
   const calm = performance.now();
+  for (const worker of workers) worker.calm();
   const lastSeen = (): number => Math.min(...tally.lastSeen.values());
   while (lastSeen() < calm && performance.now() < calm + 4 * ttl + 10_000) await sleep(10);
   const recovered = lastSeen() - calm;

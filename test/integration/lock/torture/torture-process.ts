@@ -67,6 +67,10 @@ export class TortureProcess {
     [this.#child, this.#closed] = this.#spawn();
   }
 
+  calm(): void {
+    if (this.#child.connected) this.#child.send({ type: 'calm' });
+  }
+
   /** Lets the tasks finish; resolves with whether they did within `limit` ms. The process and its sessions live on. */
   async stop(limit: number): Promise<boolean> {
     if (this.#child.connected) this.#child.send({ type: 'stop' });

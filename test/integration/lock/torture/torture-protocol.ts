@@ -53,6 +53,8 @@ export interface Answer {
 
 export type Command =
   | { readonly type: 'block'; readonly ms: number }
+  /** The faults are over: nobody is to hold a lock for long any more, so that each is wanted all the time. */
+  | { readonly type: 'calm' }
   /** The tasks are to end. */
   | { readonly type: 'stop' }
   /** The process is to end. */

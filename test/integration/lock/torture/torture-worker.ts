@@ -32,6 +32,7 @@ const send = (report: Report): void => void process.send?.(report);
 const answers = new Map<number, (answer: Answer) => void>();
 let calls = 0;
 const stopping = new AbortController();
+const calm = new AbortController();
 let close = (): void => undefined;
 const closed = new Promise<void>((resolve) => (close = resolve));
 
@@ -42,6 +43,8 @@ process.on('message', (message: Answer | Command) => {
   } else if (message.type === 'block') {
     const end = performance.now() + message.ms;
     while (performance.now() < end);
+  } else if (message.type === 'calm') {
+    calm.abort();
   } else if (message.type === 'stop') {
     stopping.abort();
   } else {
@@ -77,7 +80,7 @@ async function work(lock: ContendedLock, ms: number): Promise<void> {
       claims = [];
     }
     await sleep(Math.min(5 + Math.random() * 10, Math.max(0, end - performance.now())));
-  } while (performance.now() < end && !stopping.signal.aborted);
+  } while (performance.now() < end && !calm.signal.aborted && !stopping.signal.aborted);
   if (claims.length > 0) send({ type: 'claims', key, token, at: claims });
 }
 
