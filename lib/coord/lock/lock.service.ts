@@ -131,7 +131,7 @@ export class LockService {
 
   /**
    * Every wait rejects with `ClosedError`, and who holds a lock is told by its signal. What runs inside {@link using} or
-   * `@WithLock` has half a second to end before its lock goes to another. Idempotent.
+   * `@WithLock` has 0.3 s to end before its lock goes to another. Idempotent.
    */
   end(): Promise<void> {
     liveLocks.delete(this);

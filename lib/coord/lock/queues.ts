@@ -18,9 +18,9 @@ import { QueueWatches } from './queue-watches.js';
 const CLEAR_UP = 250;
 /**
  * How long a close waits for what still runs under a place, in ms. An application has 2 s in all to end, of which leaving
- * the registry, the rooms and the connection may need 1.3 s when etcd does not answer.
+ * the registry, the rooms and the connection may need 1.6 s when etcd does not answer.
  */
-const LAST_WORK = 500;
+const LAST_WORK = 300;
 
 export interface QueuesDeps {
   readonly client: EtcdClient;
@@ -111,7 +111,7 @@ export class Queues {
 
   /**
    * Nobody is let in any more, every wait ends with {@link ClosedError}, who holds a place is told that it is lost. Places
-   * are left, those that work still runs under once it has ended, or half a second is over. Idempotent.
+   * are left, those that work still runs under once it has ended, or 0.3 s are over. Idempotent.
    */
   end(): Promise<void> {
     this.#ended ??= this.#end();
