@@ -97,11 +97,10 @@ await etcd.stop();
 
 /** Every channel calls at its pace; what the newcomer took is noted: when the call began, and when its answer was there. */
 function turnInTurn() {
-  const load = { picks: [], answers: [] };
-  let on = true;
+  const load = { on: true, picks: [], answers: [] };
   const loops = turning.map(async (client, index) => {
     await sleep((index * PACE) / turning.length);
-    while (on) {
+    while (load.on) {
       const began = performance.now();
       if ((await say(client)) === 'new') {
         load.picks.push(began);
@@ -111,7 +110,7 @@ function turnInTurn() {
     }
   });
   load.stop = async () => {
-    on = false;
+    load.on = false;
     await Promise.all(loops);
   };
   return load;

@@ -21,7 +21,7 @@ async function countFragments(
   written: readonly (readonly [bigint, number])[],
 ): Promise<number> {
   const raw = new Etcd3({ hosts: endpoint });
-  const stream = await raw.watchClient.watch({} as never);
+  const stream = await raw.watchClient.watch({});
   let fragments = 0;
   let events = 0;
   stream.on('error', () => undefined);
