@@ -2,9 +2,9 @@
 // of one process that share one watch and, as grpc-js does by itself, connections; with --apart each channel has its own, so that
 // a newcomer means 100 connections at once. The servers are another process.
 //
-// The channels call in turn, 1,000 calls a second in all. Then the worst case: each channel has one call that waits for nobody but
+// The channels call in turn, 500 calls a second in all. Then the worst case: each channel has one call that waits for nobody but
 // the newcomer, 50 calls that are let go in the same tick.
-// Usage: npm run build && node bench/discovery/latency.mjs [--channels 50] [--rounds 40] [--apart]
+// Usage: npm run build && node bench/discovery/latency.mjs [--channels 50] [--rounds 200] [--apart]
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,12 +19,12 @@ import { CoordService } from '../../dist/esm/index.js';
 const { values } = parseArgs({
   options: {
     channels: { type: 'string', default: '50' },
-    rounds: { type: 'string', default: '40' },
+    rounds: { type: 'string', default: '200' },
     apart: { type: 'boolean', default: false },
   },
 });
-/** How often each channel calls, in ms; together they look every millisecond. */
-const PACE = 50;
+/** How often each channel calls, in ms; together they look every other millisecond. */
+const PACE = 100;
 const WARMUP = 10;
 
 const etcd = await EtcdProcess.start();
@@ -79,6 +79,7 @@ for (let round = -WARMUP; round < Number(values.rounds); round++) {
   const registration = await provider.registry.register(newcomer(round));
   const times = await Promise.all(arrived);
   await registration.deregister();
+  await sleep(2 * PACE); // until nobody has it any more
   if (round >= 0) released.push(...times);
 }
 console.log(

@@ -9,8 +9,9 @@ import type { InterceptingCall, Interceptor } from '@grpc/grpc-js';
 export function deadlineInterceptor(timeout: number): Interceptor {
   return (options, nextCall) => {
     const { requestStream, responseStream } = options.method_definition;
-    const bare = !requestStream && !responseStream && options.deadline === undefined;
-    // The next call as it is: what changes the options only needs no layer of its own around each message and status.
-    return nextCall(bare ? { ...options, deadline: Date.now() + timeout } : options) as InterceptingCall;
+    // grpc-js makes the options anew for each call, so they can be written to; and the next call is returned as it is: what
+    // changes the options only needs no layer of its own around each message and status.
+    if (!requestStream && !responseStream) options.deadline ??= Date.now() + timeout;
+    return nextCall(options) as InterceptingCall;
   };
 }
