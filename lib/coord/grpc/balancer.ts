@@ -190,7 +190,7 @@ export class Balancer implements LoadBalancer, Explains {
     if (ready.length > 0) {
       const well = ready.filter((backend) => backend.well);
       const able = well.length > 0 ? well : ready;
-      const chooser = new Chooser(selection.plan.balancing, able, known, this.#chooser);
+      const chooser = new Chooser(selection.plan.balancing, able, known, this.#chooser, { spare: ready });
       this.#chooser = chooser;
       if (able.some(({ ramping }) => ramping) && this.#ramp === undefined) {
         this.#ramp = this.#clock.after(RAMP_STEP, () => {
@@ -198,7 +198,7 @@ export class Balancer implements LoadBalancer, Explains {
           this.#publish();
         });
       }
-      this.#update(READY, new ChooserPicker(chooser, selection.service), null);
+      this.#update(READY, new ChooserPicker(chooser, selection.service, known), null);
     } else if (known.length === 0) this.#fail(this.#note);
     else if (known.some(({ pending }) => pending)) {
       this.#update(CONNECTING, new QueuePicker(this), null);

@@ -85,12 +85,12 @@ describe('the balancer in a channel of grpc-js', () => {
       .instances.find(({ instance }) => instance.id === id)?.excluded;
 
   /** A server behind a proxy that can make it hang. */
-  const serveBehind = async (id: string): Promise<FaultProxy> => {
+  const serveBehind = async (id: string, metadata: Record<string, string> = {}): Promise<FaultProxy> => {
     const server = await EchoServer.start(id);
     servers.push(server);
     const link = await FaultProxy.start({ target: `127.0.0.1:${server.port}` });
     links.push(link);
-    registry.add(id, link.port);
+    registry.add(id, link.port, metadata);
     return link;
   };
 
@@ -140,6 +140,24 @@ describe('the balancer in a channel of grpc-js', () => {
     await expect(say(one, {}, headers({ 'x-coord-version': '3' }))).rejects.toMatchObject({
       code: status.UNAVAILABLE,
       details: 'no instance of echo has the version that the call asks for',
+    });
+  });
+
+  it('lets a call wait for the version that it asks for while that connects, and fails it at once when it cannot', async () => {
+    await serve('old', { version: '1' });
+    const link = await serveBehind('new', { version: '2' });
+    link.stall();
+    const one = client({ versionHeader: 'x-version' });
+    expect(await say(one)).toBe('old');
+    const call = say(one, {}, headers({ 'x-version': '2' }));
+    expect(await Promise.race([call, sleep(200, 'waits')])).toBe('waits');
+    link.resume();
+    expect(await call).toBe('new');
+    link.refuse();
+    await until(async () => trouble('new') !== undefined && trouble('new') !== 'connecting');
+    await expect(say(one, {}, headers({ 'x-version': '2' }))).rejects.toMatchObject({
+      code: status.UNAVAILABLE,
+      details: 'none of the instances of echo that have the version that the call asks for takes calls now',
     });
   });
 

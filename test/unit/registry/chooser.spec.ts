@@ -81,6 +81,22 @@ describe('the choice of an instance', () => {
     expect(tally(chooser, 10)).toEqual({ v1: 5, v2: 5 });
   });
 
+  it('gives a call somebody in trouble rather than nobody, if nobody else has the version that it asks for', () => {
+    const [old, other, sick] = [
+      some('v1', { version: '1' }),
+      some('v2', { version: '2' }),
+      some('sick', { version: '2' }),
+    ];
+    const plan: BalancingPlan = { policy: 'round_robin', versionHeader: 'x-version' };
+    const ask = headers({ 'x-version': '2' });
+    const all = [old, other, sick];
+    const alone = new Chooser(plan, [old], [old, sick], undefined, { spare: [old, sick] });
+    expect(tally(alone, 4, ask)).toEqual({ sick: 4 });
+    expect(tally(alone, 4)).toEqual({ v1: 4 });
+    const better = new Chooser(plan, [old, other], all, undefined, { spare: all });
+    expect(tally(better, 4, ask)).toEqual({ v2: 4 });
+  });
+
   it('keeps nothing of versions that nobody has, or has any more', () => {
     const all = [some('v1', { version: '1' }), some('v2', { version: '2' })];
     const plan: BalancingPlan = { policy: 'round_robin', versionHeader: 'x-version' };

@@ -9,7 +9,9 @@ import { type Choice, createChoice } from './choice.js';
  */
 const OVERPROVISIONING = 1.4;
 
-export interface ChooserDeps {
+export interface ChooserDeps<C> {
+  /** Those that can take a call but better would not: for a version that nobody else has. */
+  readonly spare?: readonly C[];
   readonly random?: () => number;
 }
 
@@ -43,6 +45,7 @@ export interface ChoiceStep {
 export class Chooser<C extends Candidate> {
   readonly #plan: BalancingPlan;
   readonly #ready: readonly C[];
+  readonly #spare: readonly C[];
   readonly #zoneSize: number;
   readonly #random: () => number;
   readonly #turns: ReadonlyMap<string, Turns>;
@@ -59,10 +62,11 @@ export class Chooser<C extends Candidate> {
     ready: readonly C[],
     known: readonly C[],
     before?: Chooser<C>,
-    { random = Math.random }: ChooserDeps = {},
+    { spare = [], random = Math.random }: ChooserDeps<C> = {},
   ) {
     this.#plan = plan;
     this.#ready = ready;
+    this.#spare = spare;
     this.#random = random;
     this.#zoneSize =
       plan.zone === undefined ? 0 : known.filter(({ instance }) => zoneOf(instance) === plan.zone).length;
@@ -94,6 +98,12 @@ export class Chooser<C extends Candidate> {
     return (far ? pool.far : pool.near)?.next(key);
   }
 
+  /** The version that a call with these headers asks for. */
+  wanted(headers: CallHeaders): string | undefined {
+    const { versionHeader } = this.#plan;
+    return versionHeader === undefined ? undefined : headers.get(versionHeader);
+  }
+
   /** How a call with these headers would be routed, step by step. The draw of a canary or a zone is made once. */
   explain(headers: CallHeaders): { readonly chosen: C | undefined; readonly steps: readonly ChoiceStep[] } {
     const steps: ChoiceStep[] = [];
@@ -110,8 +120,8 @@ export class Chooser<C extends Candidate> {
   }
 
   #route(headers: CallHeaders, steps?: ChoiceStep[]): Pool<C> | undefined {
-    const { versionHeader, canary } = this.#plan;
-    const wanted = versionHeader === undefined ? undefined : headers.get(versionHeader);
+    const { canary } = this.#plan;
+    const wanted = this.wanted(headers);
     if (wanted !== undefined) {
       const pool = this.#poolOf(wanted);
       const left = pool?.candidates.length ?? 0;
@@ -139,10 +149,9 @@ export class Chooser<C extends Candidate> {
   #poolOf(version: string): Pool<C> | undefined {
     const pool = this.#pools.get(`=${version}`);
     if (pool !== undefined || !this.#versions.has(version)) return pool;
-    return this.#pool(
-      `=${version}`,
-      this.#ready.filter(({ instance }) => versionOf(instance) === version),
-    );
+    const has = ({ instance }: C): boolean => versionOf(instance) === version;
+    const well = this.#ready.filter(has);
+    return this.#pool(`=${version}`, well.length > 0 ? well : this.#spare.filter(has));
   }
 
   #poolWithout(version: string): Pool<C> {
