@@ -31,30 +31,82 @@ async function until(condition) {
   }
 }
 
-/** From the cut to the first answer, and to the moment at which every watch is proven alive again. */
+/** From the cut to the first answer, and to the moment at which every watch is proven alive again and every lease renewed. */
 async function cuts(etcd, watches, sessions) {
   const proxy = await FaultProxy.start({ target: etcd.endpoint });
   const client = open([proxy.endpoint]);
   await client.ready();
-  for (let index = 0; index < sessions; index++) await client.sessions(2_000 * (index + 3)).acquire();
+  const held = [];
+  for (let index = 0; index < sessions; index++)
+    held.push(await client.sessions(2_000 * (index + 3)).acquire());
   const mirrors = Array.from({ length: watches }, (_, index) => client.mirror({ key: `cut/${index}` }));
   await Promise.all(mirrors.map((mirror) => mirror.ready({ timeout: 30_000 })));
   await until(() => mirrors.every((mirror) => mirror.staleFor() === 0));
   const answers = [];
   const live = [];
+  const renewed = [];
   for (let round = 0; round < rounds; round++) {
     await sleep(1_500);
+    const left = held.map((session) => session.remaining());
     const started = performance.now();
     proxy.cut();
-    await client.range({ key: 'health' });
-    answers.push(performance.now() - started);
-    await until(() => mirrors.every((mirror) => mirror.staleFor() === 0));
-    live.push(performance.now() - started);
+    const since = () => performance.now() - started;
+    await Promise.all([
+      client.range({ key: 'health' }).then(() => answers.push(since())),
+      until(() => mirrors.every((mirror) => mirror.staleFor() === 0)).then(() => live.push(since())),
+      until(() => held.every((session, index) => session.remaining() > left[index])).then(() =>
+        renewed.push(since()),
+      ),
+    ]);
   }
   report(`cut, ${watches} watches, ${sessions} leases: first answer`, answers);
   if (watches > 0) report(`cut, ${watches} watches, ${sessions} leases: every watch alive`, live);
+  if (sessions > 0) report(`cut, ${watches} watches, ${sessions} leases: every lease renewed`, renewed);
   await client.close();
   await proxy.close();
+}
+
+/**
+ * The floor: on a connection of its own, all watches asked for at once on one bare stream and all renewals on another, with
+ * nothing kept and nothing compared.
+ */
+async function floor(etcd, watches, leases) {
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  const granted = await Promise.all(
+    Array.from({ length: leases }, () => client.leaseClient.leaseGrant({ TTL: 60 })),
+  );
+  const live = [];
+  const renewed = [];
+  for (let round = 0; round < rounds; round++) {
+    const fresh = new Etcd3({ hosts: etcd.endpoint, grpcOptions: { 'bench.round': round } });
+    const started = performance.now();
+    const answers = async (opening, requests, figures) => {
+      const stream = await opening;
+      stream.on('error', () => undefined);
+      let missing = requests.length;
+      const all = new Promise((resolve) => stream.on('data', () => --missing === 0 && resolve()));
+      for (const request of requests) stream.write(request);
+      await all;
+      figures.push(performance.now() - started);
+      stream.cancel();
+    };
+    const creations = Array.from({ length: watches }, (_, index) => ({
+      create_request: { key: Buffer.from(`cut/${index}`), watch_id: index + 1 },
+    }));
+    await Promise.all([
+      answers(fresh.watchClient.watch({}), creations, live),
+      answers(
+        fresh.leaseClient.leaseKeepAlive({}),
+        granted.map(({ ID }) => ({ ID })),
+        renewed,
+      ),
+    ]);
+    fresh.close();
+  }
+  report(`bare streams, new connection: ${watches} watches created`, live);
+  report(`bare streams, new connection: ${leases} leases renewed`, renewed);
+  await Promise.all(granted.map(({ ID }) => client.leaseClient.leaseRevoke({ ID })));
+  client.close();
 }
 
 /** The same cut with etcd3's own watchers and leases. */
@@ -171,7 +223,8 @@ console.log('recovery, from the fault on');
 const etcd = await EtcdProcess.start();
 await cuts(etcd, 0, 0);
 await cuts(etcd, 1, 1);
-await cuts(etcd, 1_000, 20);
+await cuts(etcd, 1_000, 1_000);
+await floor(etcd, 1_000, 1_000);
 await cutsOfEtcd3(etcd, 1, 1);
 await etcd.stop();
 await strikes('SIGKILL');

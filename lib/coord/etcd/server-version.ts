@@ -14,7 +14,14 @@ const BUGS: readonly ServerBug[] = [
     ],
   },
   {
-    text: 'a keep-alive can be answered although the lease is revoked (fixed in 3.4.38, 3.5.23, 3.6.5)',
+    text: 'leases can be revoked by a member that is leader no more (etcd #15247)',
+    fixedIn: [
+      [3, 4, 31],
+      [3, 5, 13],
+    ],
+  },
+  {
+    text: 'a keep-alive can be answered although the lease is revoked (etcd #20547)',
     fixedIn: [
       [3, 4, 38],
       [3, 5, 23],
