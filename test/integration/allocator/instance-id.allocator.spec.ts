@@ -191,16 +191,17 @@ describe.each(await etcdKinds())('instance ids on %s etcd', (kind) => {
     'cost two calls: a look and a transaction, which the watch goes on from',
     async () => {
       const { allocator } = process('calls', 8, { quarantine: 0 });
-      const warm = await allocator.acquire();
-      const cost = await costInCalls(etcd.process!, async () => {
+      const hadAndLost = async (): Promise<void> => {
         const id = await allocator.acquire();
         // The watch is there: it tells of the loss.
         await reader.commit({ success: [{ delete: { key: `/allocators/calls/${id.id}` } }] });
         await until(() => id.signal.aborted);
-      });
+        await id.release();
+      };
+      await hadAndLost();
+      const cost = await costInCalls(etcd.process!, hadAndLost);
       // One transaction is the deletion; the number that is gone is looked after by one more, and by nothing else.
       expect(cost).toEqual({ Range: 1, Txn: 3 });
-      await warm.release();
     },
   );
 
