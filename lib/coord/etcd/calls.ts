@@ -3,7 +3,9 @@ import { Backoff, pause } from './backoff.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import { budgetOf, type CallOptions } from './etcd.options.js';
-import type { Generation, WireOptions } from './generation.js';
+import type { WireOptions } from './call-control.js';
+import type { Generation } from './generation.js';
+import type { Rpc } from './rpc.js';
 import type { RpcFailure } from './rpc-failure.js';
 
 export interface WriteOptions extends CallOptions {
@@ -21,7 +23,7 @@ type CallKind = 'read' | 'write' | 'idempotent write';
 /** A write that was not answered for so long, in ms, was lost in an election; etcd itself says so after 7 s. */
 const LOST_WITH_ITS_LEADER = 2_000;
 
-type Run<T> = (rpc: Generation['rpc'], options: WireOptions) => Promise<T>;
+type Run<T> = (rpc: Rpc, options: WireOptions) => Promise<T>;
 
 /** Unary calls on a connection, each over as many attempts as are safe and fit its budget. */
 export class Calls {

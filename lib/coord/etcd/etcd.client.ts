@@ -112,16 +112,13 @@ export class EtcdClient {
    */
   async grant(ttl: number, options?: CallOptions): Promise<bigint> {
     const TTL = Math.max(LEAST_TTL / 1_000, Math.ceil(ttl / 1_000));
-    const { ID } = await this.#calls.read(
-      (rpc, wire) => rpc.leaseClient.leaseGrant({ TTL, ID: 0 }, wire),
-      options,
-    );
+    const { ID } = await this.#calls.read((rpc, wire) => rpc.lease.leaseGrant({ TTL, ID: 0 }, wire), options);
     return BigInt(ID);
   }
 
   /** Ends a lease of {@link grant}, and all that hangs on it. May be repeated; a lease that is gone already is refused. */
   async revoke(lease: bigint, options?: CallOptions): Promise<void> {
-    await this.#calls.write((rpc, wire) => rpc.leaseClient.leaseRevoke({ ID: lease.toString() }, wire), {
+    await this.#calls.write((rpc, wire) => rpc.lease.leaseRevoke({ ID: lease.toString() }, wire), {
       ...options,
       idempotent: true,
     });

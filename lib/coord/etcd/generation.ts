@@ -1,46 +1,20 @@
-import { Etcd3, type IOptions } from 'etcd3';
-import { CALL, CallControl, callInterceptor } from './call-control.js';
+import type { IOptions } from 'etcd3';
+import { CALL, CallControl, type WireOptions } from './call-control.js';
 import type { Clock } from './clock.js';
 import type { Endpoint } from './endpoint.js';
 import type { EtcdOptions } from './etcd.options.js';
 import { afterSilence } from './patience.js';
+import { Rpc } from './rpc.js';
 import { noAnswerWithin, RpcFailure } from './rpc-failure.js';
 import { SignsOfLife } from './signs-of-life.js';
 
-const NO_CONTEXT = { signal: new AbortController().signal };
-
-type Policy = { execute<T>(run: (context: { signal: AbortSignal }) => T | Promise<T>): Promise<T> };
-
-/** etcd3's faults are handled here, not there: its retries repeat writes, its breaker turns one cut into five seconds. */
-const PASS_THROUGH: Policy = {
-  execute: async (run) => run(NO_CONTEXT),
-};
-
-/** After an error of a kind that it knows etcd3 closes its channels, and calls and streams part; of this kind it knows nothing. */
-class Wrapped extends Error {}
-
-const WRAP_ERRORS: Policy = {
-  execute: async (run) => {
-    try {
-      return await run(NO_CONTEXT);
-    } catch (cause) {
-      throw new Wrapped((cause as Error).message, { cause });
-    }
-  },
-};
-
 let generations = 0;
-
-/** The options of one call, to be handed to etcd3 untouched. */
-export type WireOptions = Record<string, unknown>;
 
 /**
  * One client to one endpoint. It and every call and stream on it live and die together: the first doubt about one of
  * them (no answer in time, a missed probe, a refused token) ends all, and the next generation dials anew.
  */
 export class Generation {
-  /** The raw calls. Each takes the options that {@link unary} or {@link stream} made, so that it can be ended. */
-  readonly rpc: Etcd3;
   /** Aborts when this generation is dropped; the reason says why. */
   readonly signal: AbortSignal;
   /** Whoever hears from the other side, or waits for it in vain, says so here. */
@@ -48,16 +22,17 @@ export class Generation {
   clusterId = 0n;
   serverVersion = '';
 
+  readonly #rpc: Rpc;
   readonly #abort = new AbortController();
   readonly #controls = new Set<CallControl>();
   readonly #clock: Clock;
-  #token: string | undefined;
 
   private constructor(
     readonly endpoint: Endpoint,
-    options: EtcdOptions,
+    rpc: Rpc,
     clock: Clock,
   ) {
+    this.#rpc = rpc;
     this.signal = this.#abort.signal;
     this.#clock = clock;
     this.life = new SignsOfLife({
@@ -65,29 +40,6 @@ export class Generation {
       ask: (timeout) => this.#identify(timeout, this.signal),
       prove: (timeout) => this.probe(timeout, this.signal),
       drop: (reason) => this.drop(reason),
-    });
-    this.rpc = new Etcd3({
-      hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
-      ...(options.tls && { credentials: credentials(options.tls) }),
-      faultHandling: {
-        host: () => WRAP_ERRORS,
-        global: PASS_THROUGH,
-      } as unknown as NonNullable<IOptions['faultHandling']>,
-      grpcOptions: {
-        // grpc-js shares connections between channels of equal arguments: this one makes ours equal to no other's,
-        // so that a dead connection is never handed back.
-        'im-infra.generation': ++generations,
-        'grpc.keepalive_time_ms': options.keepAliveTime,
-        'grpc.keepalive_timeout_ms': options.keepAliveTimeout,
-        // etcd ends connections that ping without a stream; the watch hub asks for signs of life there.
-        'grpc.keepalive_permit_without_calls': 0,
-        'grpc.max_receive_message_length': -1,
-        'grpc.max_send_message_length': -1,
-        'grpc.initial_reconnect_backoff_ms': 100,
-        'grpc.max_reconnect_backoff_ms': 1_000,
-        'grpc.enable_http_proxy': 0,
-        interceptors: [callInterceptor(() => this.#token)],
-      },
     });
   }
 
@@ -100,7 +52,8 @@ export class Generation {
     options: EtcdOptions,
     deps: { readonly clock: Clock; readonly timeout: number; readonly signal: AbortSignal },
   ): Promise<Generation> {
-    const generation = new Generation(endpoint, options, deps.clock);
+    const rpc = await Rpc.create(rpcOptions(endpoint, options));
+    const generation = new Generation(endpoint, rpc, deps.clock);
     const end = deps.clock.now() + deps.timeout;
     const left = (): number => Math.max(1, end - deps.clock.now());
     try {
@@ -118,7 +71,7 @@ export class Generation {
    * took too long puts the whole in doubt only if {@link life} says so.
    */
   async unary<T>(
-    run: (rpc: Etcd3, options: WireOptions) => Promise<T>,
+    run: (rpc: Rpc, options: WireOptions) => Promise<T>,
     timeout: number,
     signal?: AbortSignal,
   ): Promise<T> {
@@ -136,11 +89,11 @@ export class Generation {
     this.#controls.add(control);
     if (this.signal.aborted) control.cancel('No connection established');
     try {
-      const answer = await run(this.rpc, { [CALL]: control });
+      const answer = await run(this.#rpc, { [CALL]: control });
       this.life.heard();
       return answer;
     } catch (error) {
-      throw this.#failure(error instanceof Wrapped ? error.cause : error, sent, signal);
+      throw this.#failure(error, sent, signal);
     } finally {
       cancelTimer();
       signal?.removeEventListener('abort', onAbort);
@@ -148,12 +101,12 @@ export class Generation {
     }
   }
 
-  /** The options of a stream that ends with this generation. */
-  stream(): WireOptions {
+  /** A stream that ends with this generation, opened by `open`. */
+  stream<T>(open: (rpc: Rpc, control: CallControl) => T): T {
     const control = new CallControl();
     this.#controls.add(control);
     if (this.signal.aborted) control.cancel('No connection established');
-    return { [CALL]: control };
+    return open(this.#rpc, control);
   }
 
   /** One linearizable read of a key that need not exist: proves connection, quorum and token. */
@@ -178,8 +131,7 @@ export class Generation {
     for (const control of this.#controls)
       control.cancel(`the connection to ${this.endpoint.address} was dropped`);
     this.#controls.clear();
-    closeChannels(this.rpc);
-    this.rpc.close();
+    this.#rpc.close();
   }
 
   #failure(error: unknown, sent: number, signal: AbortSignal | undefined): RpcFailure {
@@ -199,7 +151,7 @@ export class Generation {
         timeout,
         signal,
       );
-      this.#token = answer.token;
+      this.#rpc.authenticateWith(answer.token);
     } catch (error) {
       // A cluster without authentication answers everybody: a user name too many does no harm there.
       if (!(error instanceof RpcFailure && error.reason.includes('authentication is not enabled')))
@@ -214,6 +166,27 @@ export class Generation {
   }
 }
 
+function rpcOptions(endpoint: Endpoint, options: EtcdOptions): IOptions {
+  return {
+    hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
+    ...(options.tls && { credentials: credentials(options.tls) }),
+    grpcOptions: {
+      // grpc-js shares connections between channels of equal arguments: this one makes ours equal to no other's,
+      // so that a dead connection is never handed back.
+      'im-infra.generation': ++generations,
+      'grpc.keepalive_time_ms': options.keepAliveTime,
+      'grpc.keepalive_timeout_ms': options.keepAliveTimeout,
+      // etcd ends connections that ping without a stream; the watch hub asks for signs of life there.
+      'grpc.keepalive_permit_without_calls': 0,
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+      'grpc.enable_http_proxy': 0,
+    },
+  };
+}
+
 function credentials(tls: NonNullable<EtcdOptions['tls']>): NonNullable<IOptions['credentials']> {
   return {
     // Without a root, grpc-js trusts the system's; etcd3's type asks for one.
@@ -221,16 +194,4 @@ function credentials(tls: NonNullable<EtcdOptions['tls']>): NonNullable<IOptions
     ...(tls.key && { privateKey: tls.key }),
     ...(tls.cert && { certChain: tls.cert }),
   };
-}
-
-/** One server of etcd3's pool, as far as we reach into it: the version is pinned. */
-interface Host {
-  cachedServices: Readonly<Record<string, { close(): void }>>;
-}
-
-/** At once: etcd3 waits a second before it closes a channel that is just connecting, and the process with it. */
-function closeChannels(rpc: Etcd3): void {
-  const [host] = (rpc as unknown as { pool: { hosts: [Host] } }).pool.hosts;
-  for (const service of Object.values(host.cachedServices)) service.close();
-  host.cachedServices = {};
 }

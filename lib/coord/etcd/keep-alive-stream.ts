@@ -23,7 +23,7 @@ export class KeepAliveStream {
   readonly #clock: Clock;
   /** etcd answers the renewals of one stream in order; so the oldest question of a lease owns its next answer. */
   readonly #asked = new Map<string, Renewal[]>();
-  #stream: Promise<Stream> | undefined;
+  #stream: Stream | undefined;
 
   constructor(generation: Generation, clock: Clock) {
     this.#generation = generation;
@@ -54,14 +54,11 @@ export class KeepAliveStream {
     if (waiting) waiting.push({ answered, stopWaiting });
     else this.#asked.set(id, [{ answered, stopWaiting }]);
     this.#stream ??= this.#open();
-    this.#stream.then(
-      (stream) => stream.write({ ID: id }),
-      (error: unknown) => this.#generation.drop(new RpcFailure(error)),
-    );
+    this.#stream.write({ ID: id });
   }
 
-  async #open(): Promise<Stream> {
-    const stream = await this.#generation.rpc.leaseClient.leaseKeepAlive(this.#generation.stream());
+  #open(): Stream {
+    const stream = this.#generation.stream((rpc, control) => rpc.leaseKeepAlive(control));
     stream.on('data', (response) => this.#receive(response));
     stream.on('error', (error) => this.#generation.drop(new RpcFailure(error)));
     stream.on('end', () => this.#drop('the keep-alive stream ended'));

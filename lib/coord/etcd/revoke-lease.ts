@@ -19,7 +19,7 @@ export async function revokeLease(
 ): Promise<boolean> {
   try {
     await generation.unary(
-      (rpc, options) => rpc.leaseClient.leaseRevoke({ ID: leaseId.toString() }, options),
+      (rpc, options) => rpc.lease.leaseRevoke({ ID: leaseId.toString() }, options),
       timeout,
     );
     return true;

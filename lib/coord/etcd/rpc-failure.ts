@@ -45,7 +45,7 @@ export function noAnswerWithin(ms: number): string {
   return `no answer within ${Math.round(ms)} ms`;
 }
 
-/** A failed call to etcd, read: etcd3 rewrites gRPC's errors, and keeps the code in their message alone. */
+/** A failed call to etcd, read from the message that gRPC gives its errors: `14 UNAVAILABLE: reason`. */
 export class RpcFailure {
   readonly code: number;
   /** What the server or the transport said, without gRPC's prefix. */
@@ -63,8 +63,7 @@ export class RpcFailure {
     doubt?: boolean,
   ) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    // etcd3 puts the message of a lost lease into a sentence of its own.
-    const match = /(?:^|\s)(\d{1,2}) [A-Z_]+: (.*?)(?: is expired or revoked)?$/s.exec(message);
+    const match = /^(\d{1,2}) [A-Z_]+: (.*)$/s.exec(message);
     this.code = match ? Number(match[1]) : UNAVAILABLE;
     this.reason = match ? match[2]! : message;
     const passing = this.code === RESOURCE_EXHAUSTED && !REFUSED_AS_TOO_MUCH.test(this.reason);

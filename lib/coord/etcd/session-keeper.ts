@@ -137,7 +137,7 @@ export class SessionKeeper {
     const sent = instant(clock);
     try {
       const { ID, TTL } = await generation.unary(
-        (rpc, options) => rpc.leaseClient.leaseGrant({ TTL: Math.ceil(this.ttl / 1_000), ID: 0 }, options),
+        (rpc, options) => rpc.lease.leaseGrant({ TTL: Math.ceil(this.ttl / 1_000), ID: 0 }, options),
         requestTimeout,
         this.#closing.signal,
       );

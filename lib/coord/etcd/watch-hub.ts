@@ -63,7 +63,6 @@ export class WatchHub {
   readonly #watches = new Map<string, Watch>();
   /** etcd answers creations in the order of the requests; one it refuses comes back without its id. */
   readonly #creating: Watch[] = [];
-  readonly #unsent: IWatchRequest[] = [];
   #opened: Stream | undefined;
   #lastId = 0;
   #lastSign: number;
@@ -117,25 +116,17 @@ export class WatchHub {
     if (this.#watches.delete(String(watch.id))) this.#send({ cancel_request: { watch_id: watch.id } });
   }
 
-  /** In the order of the calls, also across the opening of the stream: {@link #creating} relies on it. */
   #send(request: IWatchRequest): void {
-    if (this.#opened) {
-      this.#opened.write(request);
-      return;
-    }
-    this.#unsent.push(request);
-    if (this.#unsent.length === 1) {
-      this.#open().catch((error: unknown) => this.#generation.drop(new RpcFailure(error)));
-    }
+    this.#opened ??= this.#open();
+    this.#opened.write(request);
   }
 
-  async #open(): Promise<void> {
-    const stream = await this.#generation.rpc.watchClient.watch(this.#generation.stream());
+  #open(): Stream {
+    const stream = this.#generation.stream((rpc, control) => rpc.watch(control));
     stream.on('data', (response) => this.#receive(response));
     stream.on('error', (error) => this.#generation.drop(new RpcFailure(error)));
     stream.on('end', () => this.#drop('the watch stream ended'));
-    this.#opened = stream;
-    for (const request of this.#unsent.splice(0)) stream.write(request);
+    return stream;
   }
 
   #receive(response: IWatchResponse): void {

@@ -34,7 +34,7 @@ describe('a renewal', () => {
       prove: () => answered(leading),
       drop,
     });
-    const leaseKeepAlive = async () => {
+    const leaseKeepAlive = () => {
       streams++;
       return {
         on: (event: string, listener: typeof answer) => {
@@ -48,8 +48,7 @@ describe('a renewal', () => {
         life,
         drop,
         signal: new AbortController().signal,
-        stream: () => ({}),
-        rpc: { leaseClient: { leaseKeepAlive } },
+        stream: (open: (rpc: unknown) => unknown) => open({ leaseKeepAlive }),
       } as unknown as Generation,
       clock,
     );

@@ -24,7 +24,7 @@ describe('a session keeper', () => {
     revoked = [];
     renewed = [];
     let leases = 0;
-    const leaseClient = {
+    const lease = {
       leaseGrant: () =>
         new Promise((resolve) =>
           grants.push(() => resolve({ ID: String(++leases), TTL: String(TTL / 1_000) })),
@@ -32,7 +32,7 @@ describe('a session keeper', () => {
       leaseRevoke: async ({ ID }: { ID: string }) => void revoked.push(ID),
     };
     const generation = {
-      unary: (run: (rpc: unknown, options: object) => unknown) => run({ leaseClient }, {}),
+      unary: (run: (rpc: unknown, options: object) => unknown) => run({ lease }, {}),
       drop: () => undefined,
     } as unknown as Generation;
     const connection = {
