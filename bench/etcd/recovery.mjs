@@ -31,6 +31,19 @@ async function until(condition) {
   }
 }
 
+/** Whether each session was renewed since: what it has left only grows by that. */
+function renewal(sessions) {
+  const waiting = new Map(sessions.map((session) => [session, session.remaining()]));
+  return () => {
+    for (const [session, before] of waiting) {
+      const left = session.remaining();
+      if (left > before) waiting.delete(session);
+      else waiting.set(session, left);
+    }
+    return waiting.size === 0;
+  };
+}
+
 /** From the cut to the first answer, and to the moment at which every watch is proven alive again and every lease renewed. */
 async function cuts(etcd, watches, sessions) {
   const proxy = await FaultProxy.start({ target: etcd.endpoint });
@@ -47,16 +60,16 @@ async function cuts(etcd, watches, sessions) {
   const renewed = [];
   for (let round = 0; round < rounds; round++) {
     await sleep(1_500);
-    const left = held.map((session) => session.remaining());
     const started = performance.now();
     proxy.cut();
     const since = () => performance.now() - started;
+    const stale = () => mirrors.some((mirror) => mirror.staleFor() > 0);
     await Promise.all([
       client.range({ key: 'health' }).then(() => answers.push(since())),
-      until(() => mirrors.every((mirror) => mirror.staleFor() === 0)).then(() => live.push(since())),
-      until(() => held.every((session, index) => session.remaining() > left[index])).then(() =>
-        renewed.push(since()),
-      ),
+      until(() => mirrors.length === 0 || stale())
+        .then(() => until(() => !stale()))
+        .then(() => live.push(since())),
+      until(renewal(held)).then(() => renewed.push(since())),
     ]);
   }
   report(`cut, ${watches} watches, ${sessions} leases: first answer`, answers);
