@@ -31,7 +31,6 @@ describe('a failed call', () => {
   it.each([
     '3 INVALID_ARGUMENT: etcdserver: request is too large',
     '5 NOT_FOUND: etcdserver: requested lease not found',
-    '5 NOT_FOUND: etcdserver: requested lease not found',
     '7 PERMISSION_DENIED: etcdserver: permission denied',
     '8 RESOURCE_EXHAUSTED: Attempted to send message with a size larger than max',
     '8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded',
