@@ -72,7 +72,9 @@ function withBackups(file: string): string {
     const bytes = readFileSync(join(directory, each));
     return (each.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
   });
-  return [...texts, readFileSync(file, 'utf8')].join('');
+  // Killed between putting it aside and beginning the next one, there is none.
+  if (existsSync(file)) texts.push(readFileSync(file, 'utf8'));
+  return texts.join('');
 }
 
 const all = Array.from({ length: LINES }, (_, at) => at);
