@@ -59,6 +59,17 @@ function numbers(text: string): number[] {
     .map(({ n }) => n);
 }
 
+/**
+ * Linux lets a killed process write no more than up to the next page: of the line whose call had not returned yet a piece may be
+ * there, at most one for each kill. The next start ends it.
+ */
+function withoutPieces(text: string, kills: number): string {
+  const lines = text.split(/(?<=\n)/);
+  const whole = lines.filter((line) => /^\{.*\}\n$/.test(line));
+  expect(lines.length - whole.length).toBeLessThanOrEqual(kills);
+  return whole.join('');
+}
+
 /** A log file and those put aside before it, oldest first. */
 function withBackups(file: string): string {
   const [directory, name] = [join(file, '..'), file.slice(file.lastIndexOf('/') + 1)];
@@ -126,7 +137,7 @@ it('a writer killed again and again while it rotates and zips leaves every line 
       if (told > 15_000) child.kill('SIGKILL');
     });
     await once(child, 'close');
-    const found = numbers(withBackups(output)).slice(before);
+    const found = numbers(withoutPieces(withBackups(output), round + 1)).slice(before);
     expect(found.length).toBeGreaterThanOrEqual(told);
     expect(found).toEqual(Array.from({ length: found.length }, (_, at) => at));
     before += found.length;
