@@ -1,6 +1,5 @@
 import type { Generation } from './generation.js';
 import type { RangeQuery, RangeResult } from './kv.js';
-import { decodeTxn, encodeTxn } from './wire.js';
 
 /** etcd's default `--max-txn-ops`. */
 const MAX_OPERATIONS = 128;
@@ -56,10 +55,10 @@ export class BatchedReader {
   }
 
   async #send(questions: readonly Question[]): Promise<void> {
-    const request = encodeTxn({ success: questions.map(({ query }) => ({ range: query })) });
+    const txn = { success: questions.map(({ query }) => ({ range: query })) };
     try {
-      const answer = await this.#generation.unary((rpc, wire) => rpc.kv.txn(request, wire), this.#timeout);
-      const { revision, results } = decodeTxn(answer);
+      const [answer] = await this.#generation.unary((rpc, wire) => rpc.txn([txn], wire), this.#timeout);
+      const { revision, results } = answer!;
       questions.forEach((question, index) => question.resolve({ ...results[index]!, revision }));
     } catch (error) {
       for (const question of questions) question.reject(error);

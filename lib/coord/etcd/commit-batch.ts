@@ -1,8 +1,6 @@
-import type { ITxnRequest, ITxnResponse } from 'etcd3';
 import type { CommitEntry } from './commit-entry.js';
 import { Footprint } from './footprint.js';
-import type { Txn } from './kv.js';
-import { decodeTxn, encodeTxn } from './wire.js';
+import type { Txn, TxnResult } from './kv.js';
 
 /** etcd's default `--max-txn-ops`. The outer operations and those of the largest nested transaction count together. */
 const MAX_OPERATIONS = 128;
@@ -62,28 +60,23 @@ export class CommitBatch {
     return Math.max(...this.entries.map(({ end }) => end));
   }
 
-  /** The request, made at the moment at which it is sent: of those who still want it then. It may be empty: that writes nothing. */
-  request(): ITxnRequest {
-    const riders = this.entries.filter((entry) => entry.isSendable());
-    this.#riders = riders;
-    for (const rider of riders) rider.sent();
-    if (riders.length === 1) return encodeTxn(riders[0]!.txn);
-    return { success: riders.map(({ txn }) => ({ request_txn: encodeTxn(txn) })) };
+  /** What is to be sent at this moment: the transactions of those who still want it. There may be none. */
+  send(): readonly Txn[] {
+    this.#riders = this.entries.filter((entry) => entry.isSendable());
+    return this.#riders.map((rider) => {
+      rider.sent();
+      return rider.txn;
+    });
   }
 
-  /** The latest {@link request} provably did not run. */
+  /** What {@link send} gave last provably did not run. */
   notRun(): void {
     for (const rider of this.#riders) rider.notRun();
   }
 
-  /** Gives each its part of the answer to the latest {@link request}. */
-  answer(response: ITxnResponse): void {
-    const riders = this.#riders;
-    if (riders.length === 1) return riders[0]!.resolve(decodeTxn(response));
-    const revision = BigInt(response.header.revision);
-    riders.forEach((rider, index) =>
-      rider.resolve(decodeTxn(response.responses[index]!.response_txn, revision)),
-    );
+  /** Gives each its answer to what {@link send} gave last. */
+  answer(results: readonly TxnResult[]): void {
+    this.#riders.forEach((rider, index) => rider.resolve(results[index]!));
   }
 }
 

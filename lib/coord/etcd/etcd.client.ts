@@ -15,7 +15,6 @@ import { BatchedReader } from './batched-reader.js';
 import { SessionKeeper } from './session-keeper.js';
 import { guardSession } from './session-sentinel.js';
 import { WatchHub } from './watch-hub.js';
-import { decodeRange, encodeRange } from './wire.js';
 
 export type { CallOptions, CoordStatus } from './etcd.options.js';
 export type { CommitOptions } from './group-commit.js';
@@ -62,7 +61,7 @@ export class EtcdClient {
     this.#calls = new Calls(this.#connection, this.#clock, this.#random, options.requestTimeout);
     this.#connection.onGeneration((generation) => this.#hubOf(generation));
     this.#group = new GroupCommit(
-      (request, write) => this.#calls.write((rpc, wire) => rpc.kv.txn(request(), wire), write),
+      (txns, write) => this.#calls.write((rpc, wire) => rpc.txn(txns(), wire), write),
       this.#clock,
       options.requestTimeout,
     );
@@ -100,10 +99,8 @@ export class EtcdClient {
   }
 
   /** A linearizable read, or one at a past revision. Repeated on lost answers within its budget. */
-  async range(query: RangeQuery, options?: CallOptions): Promise<RangeResult> {
-    return decodeRange(
-      await this.#calls.read((rpc, wire) => rpc.kv.range(encodeRange(query), wire), options),
-    );
+  range(query: RangeQuery, options?: CallOptions): Promise<RangeResult> {
+    return this.#calls.read((rpc, wire) => rpc.range(query, wire), options);
   }
 
   /**

@@ -113,7 +113,7 @@ export class Generation {
   async probe(timeout: number, signal?: AbortSignal): Promise<void> {
     try {
       await this.unary(
-        (rpc, options) => rpc.kv.range({ key: Buffer.from('health'), keys_only: true, limit: 1 }, options),
+        (rpc, options) => rpc.range({ key: 'health', keysOnly: true, limit: 1 }, options),
         timeout,
         signal,
       );

@@ -1,4 +1,3 @@
-import type { ITxnRequest, ITxnResponse } from 'etcd3';
 import { ClosedError } from '../../errors/closed.error.js';
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
 import type { AttemptOptions } from './calls.js';
@@ -16,8 +15,8 @@ const IN_FLIGHT = 2;
 /** How many writes that must wait are looked past for one that need not. */
 const LOOK_AHEAD = 64;
 
-/** Sends what `request` makes; it is asked at the moment of sending, each time that is done. */
-type Send = (request: () => ITxnRequest, options: AttemptOptions) => Promise<ITxnResponse>;
+/** Sends what `txns` gives, as one; it is asked at the moment of sending, each time that is done. */
+type Send = (txns: () => readonly Txn[], options: AttemptOptions) => Promise<readonly TxnResult[]>;
 
 /**
  * Group commit: transactions that are ready together travel as one etcd transaction. What comes while batches are on
@@ -113,7 +112,7 @@ export class GroupCommit {
     const timeout = Math.max(1, batch.end - this.#clock.now());
     const notRun = (): void => batch.notRun();
     try {
-      batch.answer(await this.#send(() => batch.request(), { timeout, idempotent, notRun }));
+      batch.answer(await this.#send(() => batch.send(), { timeout, idempotent, notRun }));
     } catch (error) {
       if (error instanceof EtcdRefusedError && batch.entries.length > 1) {
         notRun();

@@ -6,10 +6,10 @@ const ESCAPED = /[\uDC80-\uDCFF]/u;
  * 0xFF, which no text contains, and are given back as they were: two keys never look alike, and a list goes on behind the
  * key where it stopped. (Python's `surrogateescape`, PEP 383.)
  */
-export function keyToText(key: Buffer): string {
-  const text = key.toString();
+export function keyToText(bytes: Buffer, start = 0, end = bytes.length): string {
+  const text = bytes.toString('utf8', start, end);
   // Node has put U+FFFD where it could not decode; it may as well be in the key itself.
-  return text.includes('\uFFFD') ? escape(key) : text;
+  return text.includes('\uFFFD') ? escape(bytes.subarray(start, end)) : text;
 }
 
 export function keyToBytes(text: string): Buffer {

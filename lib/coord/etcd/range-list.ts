@@ -3,7 +3,6 @@ import type { Generation } from './generation.js';
 import { type KeyRange, type KeyValue, type RangeQuery, type RangeResult, weightOf } from './kv.js';
 import type { PageSize } from './page-size.js';
 import { RpcFailure } from './rpc-failure.js';
-import { decodeRange, encodeRange } from './wire.js';
 
 /** A list that was overtaken by compaction this often is given up for now: the store is compacted faster than it reads. */
 const RESTARTS = 5;
@@ -67,10 +66,8 @@ async function readPage(
   size: PageSize,
   { timeout, signal }: ReadOptions,
 ): Promise<RangeResult | undefined> {
-  const request = encodeRange(query);
   try {
-    const answer = await generation.unary((rpc, wire) => rpc.kv.range(request, wire), timeout, signal);
-    const page = decodeRange(answer);
+    const page = await generation.unary((rpc, wire) => rpc.range(query, wire), timeout, signal);
     size.read(page.kvs.length, weightOf(page.kvs));
     return page;
   } catch (error) {

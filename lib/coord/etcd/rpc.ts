@@ -6,13 +6,21 @@ import {
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
   type IOptions,
-  type IWatchRequest,
-  type IWatchResponse,
-  KVClient,
   LeaseClient,
   MaintenanceClient,
 } from 'etcd3';
 import { CALL, type CallControl, type WireOptions } from './call-control.js';
+import type { RangeQuery, RangeResult, Txn, TxnResult } from './kv.js';
+import {
+  decodeRange,
+  decodeTxns,
+  decodeWatch,
+  encodeRange,
+  encodeTxns,
+  encodeWatch,
+  type WatchRequest,
+  type WatchResponse,
+} from './messages.js';
 import { withoutStacks } from './stackless.js';
 
 /** gRPC's metadata, by shape: only the gRPC rooms import grpc-js. */
@@ -20,14 +28,35 @@ interface Metadata {
   set(key: string, value: string): void;
 }
 
-type UnaryMethod = (
-  request: unknown,
-  metadata: Metadata,
-  options: object,
-  done: (error: Error | null, answer: unknown) => void,
-) => { cancel(): void };
+type Answered = (error: Error | null, answer: unknown) => void;
+type UnaryMethod = (request: unknown, metadata: Metadata, options: object, done: Answered) => Call;
 type StreamMethod = (metadata: Metadata, options: object) => IDuplexStream<never, never>;
-type ServiceClient = { close(): void } & Readonly<Record<string, UnaryMethod & StreamMethod>>;
+type Decode<T> = (bytes: Buffer) => T;
+
+interface Call {
+  cancel(): void;
+}
+
+/** One of etcd3's, which are grpc-js': the methods of etcd's service, and what they are made of. */
+type ServiceClient = {
+  close(): void;
+  makeUnaryRequest(
+    path: string,
+    serialize: (request: Buffer) => Buffer,
+    deserialize: Decode<unknown>,
+    request: Buffer,
+    metadata: Metadata,
+    options: object,
+    done: Answered,
+  ): Call;
+  makeBidiStreamRequest<Sent, Received>(
+    path: string,
+    serialize: (request: Sent) => Buffer,
+    deserialize: Decode<Received>,
+    metadata: Metadata,
+    options: object,
+  ): IDuplexStream<Sent, Received>;
+} & Readonly<Record<string, UnaryMethod & StreamMethod>>;
 
 /** What of etcd3's pool is used: its version is pinned, and test/contract/etcd3 looks whether it is there. */
 export interface Pool {
@@ -41,13 +70,14 @@ export interface Pool {
 }
 
 const NO_OPTIONS = Object.freeze({});
+const asIs = (request: Buffer): Buffer => request;
 
 /**
  * etcd's services at one endpoint: etcd3's generated clients, its TLS and its types, without what its pool puts around each
  * call. That repeats writes, closes channels under the calls of others, retells errors, and is a tenth of what a call costs.
+ * Ranges, transactions and watches have messages of their own.
  */
 export class Rpc {
-  readonly kv: KVClient;
   readonly lease: LeaseClient;
   readonly auth: AuthClient;
   readonly maintenance: MaintenanceClient;
@@ -63,9 +93,10 @@ export class Rpc {
     metadata.set('hasleader', 'true');
     const callable = {
       exec: (service: string, method: string, request: unknown, options?: WireOptions) =>
-        this.#unary(service, method, request, options?.[CALL] as CallControl | undefined),
+        this.#call(options, (done) =>
+          this.#client(service)[method]!(request, this.#metadata, NO_OPTIONS, done),
+        ),
     } as unknown as ICallable<unknown>;
-    this.kv = new KVClient(callable);
     this.lease = new LeaseClient(callable);
     this.auth = new AuthClient(callable);
     this.maintenance = new MaintenanceClient(callable);
@@ -82,12 +113,26 @@ export class Rpc {
     this.#metadata.set('token', token);
   }
 
-  watch(control: CallControl): IDuplexStream<IWatchRequest, IWatchResponse> {
-    return this.#stream('Watch', 'watch', control);
+  range(query: RangeQuery, options: WireOptions): Promise<RangeResult> {
+    return this.#kv('Range', encodeRange(query), decodeRange, options);
+  }
+
+  /** Runs the transactions as one, which may be of none; an answer to each. */
+  txn(txns: readonly Txn[], options: WireOptions): Promise<readonly TxnResult[]> {
+    return this.#kv('Txn', encodeTxns(txns), (bytes) => decodeTxns(bytes, txns.length), options);
+  }
+
+  watch(control: CallControl): IDuplexStream<WatchRequest, WatchResponse> {
+    const client = this.#client('Watch');
+    const path = '/etcdserverpb.Watch/Watch';
+    return started(
+      client.makeBidiStreamRequest(path, encodeWatch, decodeWatch, this.#metadata, NO_OPTIONS),
+      control,
+    );
   }
 
   leaseKeepAlive(control: CallControl): IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse> {
-    return this.#stream('Lease', 'leaseKeepAlive', control);
+    return started(this.#client('Lease')['leaseKeepAlive']!(this.#metadata, NO_OPTIONS), control);
   }
 
   /** At once: etcd3 waits a second before it closes a channel that is just connecting, and the process with it. */
@@ -98,34 +143,34 @@ export class Rpc {
     this.#etcd3.close();
   }
 
-  #unary<T>(service: string, method: string, request: unknown, control?: CallControl): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const client = this.#client(service);
-      const withStacks = withoutStacks();
-      const call = client[method]!(request, this.#metadata, NO_OPTIONS, (error, answer) =>
-        error ? reject(error) : resolve(answer as T),
-      );
-      withStacks();
-      control?.started((reason) => {
-        reject(new Error(`1 CANCELLED: ${reason}`));
-        call.cancel();
-      });
-    });
+  #kv<T>(method: string, request: Buffer, decode: Decode<T>, options: WireOptions): Promise<T> {
+    const path = `/etcdserverpb.KV/${method}`;
+    return this.#call(options, (done) =>
+      this.#client('KV').makeUnaryRequest(path, asIs, decode, request, this.#metadata, NO_OPTIONS, done),
+    );
   }
 
-  #stream<Sent, Received>(
-    service: string,
-    method: string,
-    control: CallControl,
-  ): IDuplexStream<Sent, Received> {
-    const stream = this.#client(service)[method]!(this.#metadata, NO_OPTIONS);
-    control.started(() => stream.cancel());
-    return stream as IDuplexStream<unknown, unknown> as IDuplexStream<Sent, Received>;
+  #call<T>(options: WireOptions | undefined, call: (done: Answered) => Call): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const withStacks = withoutStacks();
+      const running = call((error, answer) => (error ? reject(error) : resolve(answer as T)));
+      withStacks();
+      const control = options?.[CALL] as CallControl | undefined;
+      control?.started((reason) => {
+        reject(new Error(`1 CANCELLED: ${reason}`));
+        running.cancel();
+      });
+    });
   }
 
   #client(service: string): ServiceClient {
     return this.#pool.hosts[0].getServiceClient(service);
   }
+}
+
+function started<S extends Call>(stream: S, control: CallControl): S {
+  control.started(() => stream.cancel());
+  return stream;
 }
 
 export function poolOf(etcd3: Etcd3): Pool {

@@ -10,7 +10,6 @@ import {
 } from './kv.js';
 import type { ReadOptions } from './range-list.js';
 import { RpcFailure } from './rpc-failure.js';
-import { decodeRange, encodeRange } from './wire.js';
 
 type Entries = ReadonlyMap<string, KeyValue>;
 
@@ -45,7 +44,9 @@ export async function isSameHistory(
   });
   if (now && now.revision >= revision && matches(now, entries)) return true;
   try {
-    return matches(await readAt(generation, { ...query, revision }, options), entries);
+    const { timeout, signal } = options;
+    const then = { ...query, revision };
+    return matches(await generation.unary((rpc, wire) => rpc.range(then, wire), timeout, signal), entries);
   } catch (error) {
     if (error instanceof RpcFailure && /has been compacted|is a future revision/.test(error.reason))
       return false;
@@ -68,13 +69,4 @@ function matches({ count, kvs }: OpResult, entries: Entries): boolean {
     const known = entries.get(kv.key);
     return known !== undefined && isSameKeyValue(known, kv);
   });
-}
-
-async function readAt(
-  generation: Generation,
-  query: RangeQuery,
-  { timeout, signal }: ReadOptions,
-): Promise<OpResult> {
-  const request = encodeRange(query);
-  return decodeRange(await generation.unary((rpc, wire) => rpc.kv.range(request, wire), timeout, signal));
 }

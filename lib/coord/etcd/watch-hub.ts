@@ -1,16 +1,11 @@
-import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock } from './clock.js';
 import type { Generation } from './generation.js';
-import type { KeyRange, KeyValue } from './kv.js';
+import type { KeyRange } from './kv.js';
+import type { WatchEvent, WatchRequest, WatchResponse } from './messages.js';
 import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
-import { decodeKeyValue, encodeKeys } from './wire.js';
 
-export interface WatchEvent {
-  readonly deleted: boolean;
-  /** Of a deletion: the key and, as `modRevision`, the revision of the deletion. */
-  readonly kv: KeyValue;
-}
+export type { WatchEvent } from './messages.js';
 
 /** Why a watch ended although nobody cancelled it. */
 export type WatchEnd =
@@ -41,12 +36,13 @@ interface Watch {
   /** When etcd was asked for it, on the monotonic clock. */
   readonly asked: number;
   readonly listener: WatchListener;
-  readonly fragments: WatchEvent[];
+  /** The beginning of a revision whose end is on its way. */
+  fragments: readonly WatchEvent[];
   cancelled: boolean;
 }
 
 interface Stream {
-  write(request: IWatchRequest): unknown;
+  write(request: WatchRequest): unknown;
 }
 
 /**
@@ -60,7 +56,7 @@ export class WatchHub {
   readonly #generation: Generation;
   readonly #clock: Clock;
   readonly #probe: ProbeOptions;
-  readonly #watches = new Map<string, Watch>();
+  readonly #watches = new Map<number, Watch>();
   /** etcd answers creations in the order of the requests; one it refuses comes back without its id. */
   readonly #creating: Watch[] = [];
   #opened: Stream | undefined;
@@ -97,26 +93,19 @@ export class WatchHub {
       listener.ended({ cause: 'dropped' });
       return () => undefined;
     }
-    this.#send({
-      create_request: {
-        ...encodeKeys(range),
-        start_revision: startRevision.toString(),
-        watch_id: watch.id,
-        fragment: true,
-      },
-    });
+    this.#send({ create: range, startRevision, id: watch.id });
     this.#creating.push(watch);
-    this.#watches.set(String(watch.id), watch);
+    this.#watches.set(watch.id, watch);
     return () => this.#cancel(watch);
   }
 
   #cancel(watch: Watch): void {
     if (watch.cancelled) return;
     watch.cancelled = true;
-    if (this.#watches.delete(String(watch.id))) this.#send({ cancel_request: { watch_id: watch.id } });
+    if (this.#watches.delete(watch.id)) this.#send({ cancel: watch.id });
   }
 
-  #send(request: IWatchRequest): void {
+  #send(request: WatchRequest): void {
     this.#opened ??= this.#open();
     this.#opened.write(request);
   }
@@ -129,39 +118,37 @@ export class WatchHub {
     return stream;
   }
 
-  #receive(response: IWatchResponse): void {
+  #receive(response: WatchResponse): void {
     if (this.#generation.signal.aborted) return;
     this.#lastSign = this.#clock.now();
     this.#generation.life.heard();
-    const created = response.created ? this.#takeCreated(response.watch_id) : undefined;
-    const watch = created ?? this.#watches.get(response.watch_id);
+    const created = response.created ? this.#takeCreated(response.id) : undefined;
+    const watch = created ?? this.#watches.get(response.id);
     if (!watch || watch.cancelled) return;
-    if (response.canceled) {
-      this.#watches.delete(String(watch.id));
-      this.#canceled(watch, response);
+    if (response.cancelled) {
+      this.#watches.delete(watch.id);
+      this.#cancelled(watch, response);
       return;
     }
     if (created) watch.listener.attached();
-    for (const event of response.events) {
-      if (event.kv) watch.fragments.push({ deleted: event.type === 'Delete', kv: decodeKeyValue(event.kv) });
-    }
-    if (response.fragment || watch.fragments.length === 0) return;
-    watch.listener.events(watch.fragments.splice(0));
+    const events = watch.fragments.length > 0 ? watch.fragments.concat(response.events) : response.events;
+    watch.fragments = response.fragment ? events : [];
+    if (!response.fragment && events.length > 0) watch.listener.events(events);
   }
 
-  #takeCreated(id: string): Watch | undefined {
-    const known = this.#creating.findIndex((watch) => String(watch.id) === id);
+  #takeCreated(id: number): Watch | undefined {
+    const known = this.#creating.findIndex((watch) => watch.id === id);
     return this.#creating.splice(Math.max(0, known), 1)[0];
   }
 
-  #canceled(watch: Watch, { compact_revision, cancel_reason }: IWatchResponse): void {
-    if (BigInt(compact_revision) > 0n) return watch.listener.ended({ cause: 'compacted' });
+  #cancelled(watch: Watch, { compactRevision, reason }: WatchResponse): void {
+    if (compactRevision > 0n) return watch.listener.ended({ cause: 'compacted' });
     // The token went bad while the stream was open: a new generation gets a new one.
-    if (/auth token|auth store|Unauthenticated/.test(cancel_reason)) {
+    if (/auth token|auth store|Unauthenticated/.test(reason)) {
       watch.listener.ended({ cause: 'dropped' });
-      return this.#generation.drop(new RpcFailure(new Error(`16 UNAUTHENTICATED: ${cancel_reason}`)));
+      return this.#generation.drop(new RpcFailure(new Error(`16 UNAUTHENTICATED: ${reason}`)));
     }
-    watch.listener.ended({ cause: 'refused', reason: cancel_reason || 'etcd cancelled the watch' });
+    watch.listener.ended({ cause: 'refused', reason: reason || 'etcd cancelled the watch' });
   }
 
   /** Runs once an interval: asks a silent stream for a sign of life. */
@@ -187,7 +174,7 @@ export class WatchHub {
 
   #askStream(stream: Stream, patience: number): void {
     const asked = this.#clock.now();
-    stream.write({ progress_request: {} });
+    stream.write({ progress: true });
     this.#cancelTimer = afterSilence(this.#clock, patience, () => {
       if (this.#lastSign >= asked) return this.#check();
       this.#drop(`no sign of life on the watch stream within ${patience} ms`);

@@ -1,4 +1,3 @@
-import type { ITxnRequest, ITxnResponse } from 'etcd3';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GroupCommit } from '../../../lib/coord/etcd/group-commit.js';
 import type { Txn } from '../../../lib/coord/etcd/kv.js';
@@ -22,18 +21,11 @@ interface Sent {
 const put = (key: string, value: string | Buffer = ''): Txn => ({ success: [{ put: { key, value } }] });
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-function keysOf(request: ITxnRequest): string[] {
-  return (request.success ?? []).flatMap((op) =>
-    op.request_txn ? keysOf(op.request_txn) : [op.request_put!.key!.toString()],
-  );
+function keysOf(txns: readonly Txn[]): string[] {
+  return txns.flatMap(({ success }) => success.map((op) => ('put' in op ? op.put.key : '')));
 }
 
-function answerTo(request: ITxnRequest): ITxnResponse {
-  const responses = (request.success ?? []).map((op) =>
-    op.request_txn ? { response_txn: { succeeded: true, responses: [{}] } } : {},
-  );
-  return { header: { revision: '7' }, succeeded: true, responses } as unknown as ITxnResponse;
-}
+const DONE = { succeeded: true, revision: 7n, results: [{ kvs: [], count: 0, more: false }] };
 
 describe('group commit', () => {
   let clock: FakeClock;
@@ -47,14 +39,14 @@ describe('group commit', () => {
     connected = true;
     connect = [];
     group = new GroupCommit(
-      async (request, { idempotent, notRun }) => {
+      async (send, { idempotent, notRun }) => {
         if (!connected) await new Promise<void>((resolve) => connect.push(resolve));
-        const wire = request();
+        const txns = send();
         return new Promise((resolve, reject) => {
           sent.push({
-            keys: keysOf(wire),
+            keys: keysOf(txns),
             idempotent,
-            answer: () => resolve(answerTo(wire)),
+            answer: () => resolve(txns.map(() => DONE)),
             fail: reject,
             notRun: notRun!,
           });

@@ -25,9 +25,7 @@ describe('a mirror', () => {
     ending = undefined;
     watches = [];
     const rpc = {
-      kv: {
-        range: async () => ({ header: { revision: '1' }, kvs: [], count: '0', more: false }),
-      },
+      range: async () => ({ revision: 1n, kvs: [], count: 0, more: false }),
     };
     const generation = {
       clusterId: 0n,
