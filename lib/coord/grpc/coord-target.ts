@@ -6,7 +6,7 @@ export const SCHEME = 'coord';
 
 /** `coord:///user-service`, the gRPC target of a service. Throws a `ValidationError` for what is not the name of one. */
 export function coordTarget(service: string): string {
-  if (typeof service === 'string' && service.includes('://')) {
+  if (typeof service === 'string' && /:\D/.test(service)) {
     throw new ValidationError(
       'name',
       `the name of a service alone, without a scheme: '${bare(service)}'`,
@@ -16,9 +16,11 @@ export function coordTarget(service: string): string {
   return `${SCHEME}:///${checkName('name', service)}`;
 }
 
-/** What `http://user-service:50051/` was meant to be, as far as one can tell. */
+/** What `coord:user-service` or `http://user-service:50051/` was meant to be, as far as one can tell. */
 function bare(url: string): string {
-  return /:\/\/\/?([A-Za-z0-9._-]+)/.exec(url)?.[1] ?? 'user-service';
+  const path = url.slice(url.indexOf(':')).replace(/:\d+/g, '');
+  const names = path.match(/[\w.-]+/g) ?? [];
+  return (/^https?:/.test(url) ? names[0] : names.at(-1)) ?? 'user-service';
 }
 
 /** The service that a parsed target names. Throws a `ValidationError` for what is not `coord:///<service>`. */

@@ -1,4 +1,6 @@
 import { Channel, ChannelCredentials, type ChannelOptions, Client } from '@grpc/grpc-js';
+import { isIPv6 } from 'node:net';
+import { ValidationError } from '../../errors/validation.error.js';
 import { BALANCER_NAME, BalancerConfig } from './balancer-config.js';
 import { Balancer } from './balancer.js';
 import { CoordResolver } from './coord-resolver.js';
@@ -34,11 +36,22 @@ export function assertOneCopy(clientClass: unknown): void {
 /**
  * What grpc-js' clients call to make their channel, given as the option `channelFactoryOverride`: whichever copy the client
  * is of, this is ours, and a client of another copy comes with credentials of that copy. Without it such a client would look
- * the scheme up in DNS. For one of our own copy it does what the client would have done itself.
+ * the scheme up in DNS. For one of our own copy it does what the client would have done itself, and refuses a target that
+ * would be looked up there because its scheme is wrong.
  */
 export function makeChannel(target: string, given: ChannelCredentials, options: ChannelOptions): Channel {
   if (!(given instanceof ChannelCredentials)) throw twoCopies();
-  return new Channel(target, given, options);
+  const channel = new Channel(target, given, options);
+  // A scheme that grpc-js does not know is to it the beginning of a host's name, and the whole target one for DNS.
+  if (/^[\w+.-]+:\D/.test(target) && !isIPv6(target) && channel.getTarget() === `dns:${target}`) {
+    channel.close();
+    throw new ValidationError(
+      'target',
+      `${SCHEME}:///<service>, or another scheme that grpc-js knows`,
+      target,
+    );
+  }
+  return channel;
 }
 
 function twoCopies(): GrpcCopyError {

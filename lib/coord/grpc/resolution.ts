@@ -200,7 +200,8 @@ export class Resolution {
 
   #whyNone(members: number): string {
     if (members > 0) return `none of the ${members} instances of ${this.#service} passes the client's filter`;
-    return `no instance of ${this.#service} is registered in etcd (${this.#registry?.source})`;
+    const hint = this.#handle?.directory.hint ?? '';
+    return `no instance of ${this.#service} is registered in etcd (${this.#registry?.source})${hint}`;
   }
 }
 

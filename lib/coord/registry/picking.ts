@@ -74,7 +74,7 @@ export class Picking {
     const chosen = chooser.choose({ get: (header) => given[header] });
     if (chosen) return chosen.instance;
     const what = version === undefined ? '' : ` with version ${version}`;
-    throw new NoInstanceError(`no instance of ${name}${what} is registered`);
+    throw new NoInstanceError(`no instance of ${name}${what} is registered${open.handle.directory.hint}`);
   }
 
   /** What a pick in turn would choose, and why. */

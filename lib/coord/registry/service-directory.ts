@@ -31,6 +31,7 @@ export interface KeySighting {
 export class ServiceDirectory {
   readonly name: string;
   readonly mirror: Mirror;
+  readonly #keyPrefix: string;
   readonly #reader: InstanceReader;
   readonly #logger: CoordLogger;
   readonly #parts: ListPart[] = [];
@@ -39,11 +40,13 @@ export class ServiceDirectory {
   readonly #keyListeners = new Map<string, (sighting: KeySighting) => void>();
   #serving: readonly ServiceInstance[] | undefined;
   #synced = false;
+  #seen = false;
   #onRead: (() => void)[] = [];
 
   /** @param keyPrefix the part of the keys before the id: `/services/{name}/` */
   constructor(name: string, keyPrefix: string, mirror: Mirror, logger: CoordLogger) {
     this.name = name;
+    this.#keyPrefix = keyPrefix;
     this.mirror = mirror;
     this.#reader = new InstanceReader(name, keyPrefix, logger);
     this.#logger = logger;
@@ -55,6 +58,15 @@ export class ServiceDirectory {
   /** Whether etcd's list has been read. Before that {@link instances} is empty and means nothing. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /**
+   * What follows "no instance is registered": nothing if this process has seen a key of the service. If it has not, what to
+   * look at: such a name is likelier misspelt, or registered elsewhere, than stopped.
+   */
+  get hint(): string {
+    if (!this.#synced || this.#seen) return '';
+    return `, nor was one since this process began to watch it: is the name spelled right, and does its server register at ${this.#keyPrefix}{id}?`;
   }
 
   /** Every instance by id, the draining ones too. Live: it changes with etcd. */
@@ -131,6 +143,7 @@ export class ServiceDirectory {
   }
 
   #apply({ changes, revision, cause, last }: ListPart): void {
+    this.#seen ||= changes.length > 0;
     const seen: InstanceChange[] = [];
     for (const { key, current: keyValue } of changes) {
       const id = this.#reader.idOf(key);

@@ -50,19 +50,60 @@ describe('a caller who asks for what is not there', () => {
     expect(details).toContain('ECONNREFUSED');
   });
 
-  it('is told about a scheme that nobody knows by grpc-js itself', async () => {
-    const { channelOptions } = connection('echo', {}, {}, [], registry);
-    expect((await call('coordd:///echo', channelOptions)).details).toContain('coordd:///echo');
-  });
-
-  it.each(['http://echo', 'coord://echo', 'coord:///echo', 'dns://echo:50051/'])(
-    'is told that %s is a name with a scheme, before anything is sent',
-    (name) => {
-      const make = (): unknown => connection(name, {}, {}, [], registry);
+  it.each(['coordd:///echo', 'etcd:///echo', 'coordd:echo', 'http://echo:50051'])(
+    'is told that nobody knows the scheme of the target %s, before anything is sent',
+    (target) => {
+      const { channelOptions } = connection('echo', {}, {}, [], registry);
+      const make = (): unknown => new EchoClient(target, credentials.createInsecure(), channelOptions);
       expect(make).toThrow(ValidationError);
-      expect(make).toThrow("the name of a service alone, without a scheme: 'echo'");
+      expect(make).toThrow(
+        `target takes coord:///<service>, or another scheme that grpc-js knows, got '${target}'`,
+      );
     },
   );
+
+  it('is told so by grpc-js itself, at the first call, where our options are not used', async () => {
+    const { details } = await call('etcd:///echo', {});
+    expect(details).toBe('Failed to parse DNS address dns:etcd:///echo');
+  });
+
+  it.each(['coord://echo', 'coord:///a/echo', 'coord:////'])(
+    'is told that the target %s does not name a service, before anything is sent',
+    (target) => {
+      const { channelOptions } = connection('echo', {}, {}, [], registry);
+      const make = (): unknown => new EchoClient(target, credentials.createInsecure(), channelOptions);
+      expect(make).toThrow(ValidationError);
+      expect(make).toThrow(`target takes coord:///<service>, got '${target}'`);
+    },
+  );
+
+  it.each([
+    '127.0.0.1:1',
+    'localhost:1',
+    '[::1]:1',
+    '::1',
+    'fe80::1',
+    'ipv4:127.0.0.1:1',
+    'dns:///localhost:1',
+  ])('may use the options with the address %s too', (target) => {
+    const { channelOptions } = connection('echo', {}, {}, [], registry);
+    clients.push(new EchoClient(target, credentials.createInsecure(), channelOptions));
+  });
+
+  it.each([
+    'http://echo',
+    'http://echo:50051/v1',
+    'coord://echo',
+    'coord:///echo',
+    'coord://host/echo',
+    'coord:echo',
+    'coordd:///echo',
+    'dns://echo:50051/',
+  ])('is told that %s is a name with a scheme, before anything is sent', (name) => {
+    const make = (): unknown => connection(name, {}, {}, [], registry);
+    expect(make).toThrow(ValidationError);
+    expect(make).toThrow("the name of a service alone, without a scheme: 'echo'");
+  });
 
   it('is told that the process has no registry, and how to get one', async () => {
     registry.close();

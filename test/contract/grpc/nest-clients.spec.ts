@@ -1,6 +1,6 @@
 import { type DynamicModule, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Client, type ClientGrpc, ClientsModule } from '@nestjs/microservices';
+import { Client, type ClientGrpc, ClientProxyFactory, ClientsModule } from '@nestjs/microservices';
 import { type Observable, firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { coordGrpc } from '../../../lib/coord/grpc/coord-grpc.js';
@@ -70,6 +70,12 @@ describe("Nest's own client proxies", () => {
     expect(await app.get(Greeter).ask()).toEqual(['a', 'a', 'a']);
     expect(server.peers.size).toBe(1);
     await app.close();
+  });
+
+  it('are refused when a url with another scheme takes the place of theirs', () => {
+    const { transport, options } = OPTIONS;
+    const proxy = ClientProxyFactory.create({ transport, options: { ...options, url: 'etcd:///echo' } });
+    expect(() => proxy.getService('Echo')).toThrow('target takes coord:///<service>, or another scheme');
   });
 
   it('carry the trace of the caller', async () => {

@@ -110,7 +110,11 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     );
     expect(performance.now() - since).toBeLessThan(2_000);
     expect(error).toMatchObject({ code: status.UNAVAILABLE });
-    expect((error as ServiceError).details).toContain(`no instance of ${name} is registered`);
+    expect((error as ServiceError).details).toBe(
+      `no instance of ${name} is registered in etcd (${etcd.endpoints[0]}, /services/), ` +
+        'nor was one since this process began to watch it: ' +
+        `is the name spelled right, and does its server register at /services/${name}/{id}?`,
+    );
     await serve('a');
     await until(async () => {
       const { server } = await firstValueFrom(echo(proxy).say({})).catch(() => ({ server: '' }));
@@ -123,11 +127,12 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     const proxy = proxyOf();
     await spread(proxy, 1);
     await a.deregister();
+    const none = `no instance of ${name} is registered in etcd (${etcd.endpoints[0]}, /services/)`;
     await until(async () => {
       const failure = await firstValueFrom(echo(proxy).say({})).catch(
         (reason: unknown) => reason as ServiceError,
       );
-      return 'details' in failure && failure.details.includes('no instance of');
+      return 'details' in failure && failure.details === none;
     });
   });
 

@@ -88,9 +88,20 @@ describe.each(await etcdKinds())('picking an instance without gRPC, over an etcd
     await until(async () => (await ids(3)).join('') === 'bbb');
   });
 
-  it('says that there is nobody', async () => {
-    await expect(room.registry.pick('nobody')).rejects.toBeInstanceOf(NoInstanceError);
-    await expect(room.registry.pick('nobody')).rejects.toThrow('no instance of nobody is registered');
+  it('says that there is nobody any more, and of a service that it has never seen what to look at', async () => {
+    const failure = (service: string): Promise<unknown> =>
+      room.registry.pick(service).catch((error: unknown) => error);
+    await serve({ a: {} });
+    await ids(1);
+    await room.registry.deregister('a');
+    await until(async () => (await failure(name)) instanceof NoInstanceError);
+    expect(await failure(name)).toEqual(new NoInstanceError(`no instance of ${name} is registered`));
+    expect(await failure('nobody')).toEqual(
+      new NoInstanceError(
+        'no instance of nobody is registered, nor was one since this process began to watch it: ' +
+          'is the name spelled right, and does its server register at /services/nobody/{id}?',
+      ),
+    );
   });
 
   it('refuses what makes no sense', async () => {

@@ -290,6 +290,12 @@ describe.each(await etcdKinds())('the registry over an etcd of kind %s', (kind) 
       expect(error).toBeInstanceOf(ValidationError);
       expect((error as ValidationError).argument).toBe(argument);
     }
+    await expect(room.registry.register({ ...good, port: 65_536 })).rejects.toThrow(
+      'instance.port takes a port, an integer from 1 to 65535, got 65536',
+    );
+    await expect(room.registry.register({ ...good, metadata: { a: 1 as never } })).rejects.toThrow(
+      'instance.metadata.a takes a string, got 1',
+    );
     await expect(room.registry.register(good, { ttl: '1s' })).rejects.toThrow('ttl takes');
     expect(() => room.registry.watch('a/b')).toThrow(ValidationError);
     await expect(room.registry.discover('')).rejects.toThrow(ValidationError);

@@ -45,7 +45,7 @@ export class FakeRegistry implements LiveRegistry {
       doubt: (id: string) => Promise.resolve(this.doubted.push(id)),
     };
     Object.defineProperty(roster, 'known', { get: () => this.known });
-    const handle = { roster, directory: undefined, close: () => this.inUse-- };
+    const handle = { roster, directory: { hint: '' }, close: () => this.inUse-- };
     return handle as unknown as DirectoryHandle;
   }
 

@@ -134,6 +134,12 @@ describe('the options of a gRPC client', () => {
     expect(refusal(options).argument).toBe(argument);
   });
 
+  it('name the policies there are when they refuse one', () => {
+    expect(refusal({ ...PROTO, loadBalancing: 'fastest' }).message).toBe(
+      "loadBalancing takes one of 'round_robin', 'pick_first', 'least_request', 'consistent_hash', got 'fastest'",
+    );
+  });
+
   it('refuse a name that is no service', () => {
     expect(refusal(PROTO, 'user/service').argument).toBe('name');
     expect(refusal(PROTO, '').argument).toBe('name');

@@ -64,6 +64,17 @@ describe('the directory of a service with thousands of instances', () => {
     expect(directory.instances.has('i0')).toBe(true);
   });
 
+  it('hints at a wrong name once the list is read, until a key of the service was seen, readable or not', async () => {
+    expect(directory.hint).toBe('');
+    ready();
+    await directory.ready();
+    expect(directory.hint).toContain('does its server register at /services/user/{id}?');
+    const unreadable = { ...keyValue('a'), value: Buffer.from('x') };
+    tell({ revision: 5n, cause: 'watch', changes: [{ ...came('a'), current: unreadable }] });
+    tell({ revision: 6n, cause: 'watch', changes: [went('a')] });
+    expect(directory.hint).toBe('');
+  });
+
   it('takes a loss as one part, after what there is', () => {
     const there = ids(PART_SIZE + 3).map((id) => came(`new-${id}`));
     const gone = ids(3 * PART_SIZE).map(went);
