@@ -27,8 +27,8 @@ export class BareCalls {
   async cycle(name) {
     const key = Buffer.from(`/locks/${name}/${this.#id}`);
     const queue = Buffer.from(`/locks/${name}/`);
-    const { header } = await this.#call(this.#kv.Txn, {
-      compare: [{ key, target: 'CREATE', result: 'EQUAL', create_revision: 0 }],
+    const { header } = await this.#txn({
+      compare: [{ key, target: 'Create', result: 'Equal', create_revision: 0 }],
       success: [
         { request_put: { key, value: Buffer.alloc(100), lease: this.#id } },
         {
@@ -37,20 +37,26 @@ export class BareCalls {
             range_end: Buffer.from(`/locks/${name}0`),
             limit: 1,
             keys_only: true,
-            sort_order: 'ASCEND',
-            sort_target: 'CREATE',
+            sort_order: 'Ascend',
+            sort_target: 'Create',
           },
         },
       ],
     });
-    await this.#call(this.#kv.Txn, {
-      compare: [{ key, target: 'CREATE', result: 'EQUAL', create_revision: header.revision }],
+    await this.#txn({
+      compare: [{ key, target: 'Create', result: 'Equal', create_revision: header.revision }],
       success: [{ request_delete_range: { key } }],
     });
   }
 
   close() {
     this.#client.close();
+  }
+
+  async #txn(request) {
+    const answer = await this.#call(this.#kv.Txn, request);
+    if (!answer.succeeded) throw new Error('a comparison failed: this measures something else');
+    return answer;
   }
 
   #call({ path, requestSerialize, responseDeserialize }, request) {
