@@ -13,7 +13,7 @@ import type { KeyRange, RangeQuery, RangeResult, Txn, TxnResult } from './kv.js'
 import { Mirror, type MirrorOptions } from './mirror.js';
 import { BatchedReader } from './batched-reader.js';
 import { SessionKeeper } from './session-keeper.js';
-import { guardSession } from './session-sentinel.js';
+import { Sentinels } from './sentinels.js';
 import { WatchHub } from './watch-hub.js';
 
 export type { CallOptions, CoordStatus } from './etcd.options.js';
@@ -36,7 +36,6 @@ export class EtcdClient {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #logger: CoordLogger;
-  readonly #owner: string;
   readonly #connection: Connection;
   readonly #calls: Calls;
   readonly #group: GroupCommit;
@@ -44,6 +43,7 @@ export class EtcdClient {
   readonly #keepAlives = new WeakMap<Generation, KeepAliveStream>();
   readonly #readers = new WeakMap<Generation, BatchedReader>();
   readonly #keepers = new Map<number, SessionKeeper>();
+  readonly #sentinels: Sentinels;
   readonly #mirrors = new Set<Mirror>();
   #closed: Promise<void> | undefined;
 
@@ -52,7 +52,6 @@ export class EtcdClient {
     this.#clock = deps.clock ?? systemClock;
     this.#random = deps.random ?? Math.random;
     this.#logger = deps.logger ?? silentLogger;
-    this.#owner = deps.owner ?? 'im-infra';
     this.#connection = new Connection(options, {
       logger: this.#logger,
       clock: this.#clock,
@@ -65,6 +64,14 @@ export class EtcdClient {
       this.#clock,
       options.requestTimeout,
     );
+    this.#sentinels = new Sentinels({
+      commit: (txn, commit) => this.commit(txn, commit),
+      mirror: (range) => this.mirror(range),
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+      owner: deps.owner ?? 'im-infra',
+    });
   }
 
   /** Starts to connect in the background; an etcd that is away is no error here. Whoever creates it closes it. */
@@ -137,15 +144,7 @@ export class EtcdClient {
         connection: this.#connection,
         keepAliveOf: (generation) =>
           memo(this.#keepAlives, generation, () => new KeepAliveStream(generation, this.#clock)),
-        guard: (session, lost) =>
-          guardSession(session, lost, {
-            commit: (txn, options) => this.commit(txn, options),
-            mirror: (range) => this.mirror(range),
-            clock: this.#clock,
-            random: this.#random,
-            logger: this.#logger,
-            owner: this.#owner,
-          }),
+        guard: (session, lost) => this.#sentinels.guard(session, lost),
         clock: this.#clock,
         random: this.#random,
         logger: this.#logger,

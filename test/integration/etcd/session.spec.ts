@@ -2,14 +2,13 @@ import { Etcd3 } from 'etcd3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdClient } from '../../../lib/coord/etcd/etcd.client.js';
 import type { Session } from '../../../lib/coord/etcd/session.js';
-import { SESSIONS_PREFIX } from '../../../lib/coord/etcd/session-sentinel.js';
-import { prefixRange } from '../../../lib/coord/etcd/kv.js';
 import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { SessionLostError } from '../../../lib/errors/session-lost.error.js';
 import { ValidationError } from '../../../lib/errors/validation.error.js';
 import { FaultProxy } from '../../../lib/testing/index.js';
 import { openClient } from '../../support/open-client.js';
+import { sentinelOf } from '../../support/sentinel-of.js';
 import { until } from '../../support/until.js';
 import { etcdKinds, type EtcdUnderTest, startEtcdOf } from '../etcd-kinds.js';
 
@@ -31,7 +30,6 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
   });
   afterEach(() => client.close());
 
-  const sentinelOf = ({ leaseId }: Session) => `${SESSIONS_PREFIX}/${leaseId.toString(16)}`;
   const exists = async (key: string) => (await client.range({ key })).count === 1;
   const revoke = ({ leaseId }: Session) => raw.leaseClient.leaseRevoke({ ID: leaseId.toString() });
 
@@ -91,7 +89,7 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
       );
     });
     const session = await keeper.acquire();
-    await until(() => exists(sentinelOf(session)), { what: 'the sentinel key' });
+    await sentinelOf(client, session);
     await until(() => exists('put-back'));
     await new Promise((resolve) => setTimeout(resolve, 150));
     const revoked = performance.now();
@@ -116,8 +114,7 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
     const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
     const stalled = openClient([proxy.endpoint]);
     const session = await stalled.sessions(2_000).acquire();
-    const key = sentinelOf(session);
-    await until(() => exists(key));
+    const key = await sentinelOf(client, session);
     const mirror = client.mirror({ key });
     await mirror.ready();
     let lostAt = 0;
@@ -195,10 +192,11 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
       { session },
     );
     expect(await exists('leaving')).toBe(true);
+    const sentinel = await sentinelOf(client, session);
     await leaving.close();
     expect(await exists('leaving')).toBe(false);
     expect(session.isAlive()).toBe(false);
-    expect((await client.range(prefixRange(sentinelOf(session)))).count).toBe(0);
+    expect(await exists(sentinel)).toBe(false);
   });
 
   it('is waited for no longer than asked', async () => {

@@ -1,22 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SESSIONS_PREFIX } from '../../../../lib/coord/etcd/sentinels.js';
 import { EtcdProcess } from '../../../../lib/testing/index.js';
 import { onPath } from '../../../../lib/testing/on-path.js';
 import { type Believer, beliefTorture, quantiles } from '../../../faults/belief-torture.js';
 import { torture } from '../../../faults/torture-settings.js';
-import { until } from '../../../support/until.js';
 
 const ROOM = '../../../../lib/coord/etcd';
 const LONG = torture.seconds * 5_000 + 60_000;
-const PREFIX = '/im-infra/sessions/';
 
 async function openSession(endpoint: string, ttl: number): Promise<Believer> {
   const { openClient } = await import('../../../support/open-client.js');
+  const { sentinelOf } = await import('../../../support/sentinel-of.js');
   const client = openClient([endpoint], { requestTimeout: 10_000, dialTimeout: 10_000 });
   const session = await client.sessions(ttl).acquire();
-  const key = `${PREFIX}${session.leaseId.toString(16)}`;
-  await until(async () => (await client.range({ key })).count === 1, { what: 'the sentinel key' });
   return {
-    key,
+    key: await sentinelOf(client, session),
     onLoss: (callback) => session.signal.addEventListener('abort', callback, { once: true }),
     believes: () => session.isAlive(),
     close: () => client.close({ timeout: 10 }),
@@ -37,7 +35,14 @@ describe.skipIf(onPath('etcd') === undefined)(
     });
 
     const run = (options: { partitions: number; untilViolation?: boolean }) =>
-      beliefTorture({ etcd, seed: torture.seed, ttl: 2_000, prefix: PREFIX, open: openSession, ...options });
+      beliefTorture({
+        etcd,
+        seed: torture.seed,
+        ttl: 2_000,
+        prefix: SESSIONS_PREFIX,
+        open: openSession,
+        ...options,
+      });
 
     it('the signal comes before etcd deletes the keys, in every partition', { timeout: LONG }, async () => {
       const { leads, violations, ...report } = await run({

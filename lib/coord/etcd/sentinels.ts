@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto';
+import { ClosedError } from '../../errors/closed.error.js';
+import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
+import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
+import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
+import { Backoff, pause } from './backoff.js';
+import type { Clock } from './clock.js';
+import type { CoordLogger } from './coord-logger.js';
+import type { CommitOptions } from './commit-entry.js';
+import { type KeyRange, prefixRange, type Txn, type TxnResult } from './kv.js';
+import type { Mirror, MirrorChange } from './mirror.js';
+import type { Session } from './session.js';
+
+/** Below it each client keeps the sentinel keys of its sessions; a user with limited rights needs to read and write there. */
+export const SESSIONS_PREFIX = '/im-infra/sessions/';
+
+interface SentinelsDeps {
+  commit(txn: Txn, options: CommitOptions): Promise<TxnResult>;
+  mirror(range: KeyRange): Mirror;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: CoordLogger;
+  /** Says whose sessions these are, for whoever looks at the keys. */
+  readonly owner: string;
+}
+
+const REVOKED = 'its lease was revoked';
+
+type Lost = (why: string) => void;
+
+/** A sentinel key that etcd has taken. */
+interface Sentinel {
+  readonly key: string;
+  readonly revision: bigint;
+  readonly lost: Lost;
+}
+
+/**
+ * Ties one key to the lease of each session and watches them all: when an operator revokes a lease, its key goes, and the
+ * session knows within one event instead of at its next renewal. It also catches servers that still answer renewals of a
+ * revoked lease (see `knownBugs`). One watch serves all sessions of a client, for each costs a part of every reconnect.
+ */
+export class Sentinels {
+  readonly #deps: SentinelsDeps;
+  readonly #folder = `${SESSIONS_PREFIX}${randomBytes(8).toString('hex')}/`;
+  readonly #sentinels = new Map<string, Sentinel>();
+  #mirror: Mirror | undefined;
+
+  constructor(deps: SentinelsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Calls `lost` when the key of the session goes, until the function that it returns is called. */
+  guard(session: Session, lost: Lost): () => void {
+    const key = `${this.#folder}${session.leaseId.toString(16)}`;
+    let closed = false;
+    const watch = async (): Promise<void> => {
+      const revision = await putSentinel(key, session, this.#deps);
+      if (!closed) this.#watch({ key, revision, lost });
+    };
+    watch().catch((error: unknown) => {
+      if (session.signal.aborted || error instanceof ClosedError) return;
+      if (error instanceof EtcdRefusedError && /lease not found/.test(error.reason)) {
+        lost('etcd says that the lease is gone');
+      } else {
+        this.#deps.logger.warn('no sentinel key: a revoked lease is noticed at its next renewal', {
+          key,
+          err: error,
+        });
+      }
+    });
+    return () => {
+      closed = true;
+      this.#sentinels.delete(key);
+      if (this.#sentinels.size > 0) return;
+      this.#mirror?.close();
+      this.#mirror = undefined;
+    };
+  }
+
+  #watch(sentinel: Sentinel): void {
+    this.#sentinels.set(sentinel.key, sentinel);
+    if (!this.#mirror) {
+      this.#mirror = this.#deps.mirror(prefixRange(this.#folder));
+      this.#mirror.subscribe((change) => this.#apply(change));
+    } else this.#look([sentinel], this.#mirror);
+  }
+
+  #apply({ cause, changes }: MirrorChange): void {
+    for (const { key, current } of changes) {
+      if (!current) this.#sentinels.get(key)?.lost(REVOKED);
+    }
+    if (cause !== 'watch' && this.#mirror) this.#look(this.#sentinels.values(), this.#mirror);
+  }
+
+  /** A key that came and went where the mirror saw neither is missing in what it saw later. */
+  #look(sentinels: Iterable<Sentinel>, mirror: Mirror): void {
+    const { revision: seen, entries } = mirror.snapshot();
+    for (const { key, revision, lost } of sentinels) {
+      if (revision <= seen && !entries.has(key)) lost(REVOKED);
+    }
+  }
+}
+
+/** Until it is there, or etcd refuses it: a session may outlive an outage that its first attempt did not. When it was put. */
+async function putSentinel(key: string, session: Session, deps: SentinelsDeps): Promise<bigint> {
+  const { commit, owner, clock, random } = deps;
+  const value = JSON.stringify({ owner, since: new Date(clock.wall()).toISOString() });
+  const put = { success: [{ put: { key, value, lease: session.leaseId } }] };
+  const backoff = new Backoff({ first: 100, most: 1_000 }, random);
+  for (;;) {
+    try {
+      return (await commit(put, { session, idempotent: true })).revision;
+    } catch (error) {
+      if (!(error instanceof CoordUnavailableError || error instanceof OutcomeUnknownError)) throw error;
+    }
+    await pause(clock, backoff.next(), session.signal);
+  }
+}
