@@ -67,7 +67,7 @@ export class Connection {
 
   /** The generation in use, if there is one. */
   get live(): Generation | undefined {
-    return this.#live?.signal.aborted ? undefined : this.#live;
+    return this.#live?.dropped ? undefined : this.#live;
   }
 
   /** What is said when etcd has not answered in time. */

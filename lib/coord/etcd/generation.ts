@@ -25,6 +25,7 @@ export class Generation {
   readonly #rpc: Rpc;
   readonly #abort = new AbortController();
   readonly #controls = new Set<CallControl>();
+  #dropped = false;
   readonly #clock: Clock;
 
   private constructor(
@@ -41,6 +42,11 @@ export class Generation {
       prove: (timeout) => this.probe(timeout, this.signal),
       drop: (reason) => this.drop(reason),
     });
+  }
+
+  /** Whether {@link signal} has aborted, which a thousand watches ask at once; the signal itself takes its time to say. */
+  get dropped(): boolean {
+    return this.#dropped;
   }
 
   /**
@@ -87,7 +93,7 @@ export class Generation {
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
     this.#controls.add(control);
-    if (this.signal.aborted) control.cancel('No connection established');
+    if (this.#dropped) control.cancel('No connection established');
     try {
       const answer = await run(this.#rpc, { [CALL]: control });
       this.life.heard();
@@ -105,7 +111,7 @@ export class Generation {
   stream<T>(open: (rpc: Rpc, control: CallControl) => T): T {
     const control = new CallControl();
     this.#controls.add(control);
-    if (this.signal.aborted) control.cancel('No connection established');
+    if (this.#dropped) control.cancel('No connection established');
     return open(this.#rpc, control);
   }
 
@@ -125,7 +131,8 @@ export class Generation {
 
   /** Ends every call and stream at once. Idempotent. */
   drop(reason: unknown): void {
-    if (this.signal.aborted) return;
+    if (this.#dropped) return;
+    this.#dropped = true;
     this.#abort.abort(reason);
     // Not the reason itself: what ended another call says nothing of whether this one ran.
     for (const control of this.#controls)
@@ -137,7 +144,7 @@ export class Generation {
   #failure(error: unknown, sent: number, signal: AbortSignal | undefined): RpcFailure {
     if (signal?.aborted) return new RpcFailure(error, false);
     const failure = new RpcFailure(error);
-    if (failure.late && !this.signal.aborted) return new RpcFailure(error, this.life.givenUp(sent));
+    if (failure.late && !this.#dropped) return new RpcFailure(error, this.life.givenUp(sent));
     if (!failure.doubt) this.life.heard();
     return failure;
   }

@@ -1,11 +1,11 @@
-import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import type { Clock } from './clock.js';
 import type { Generation } from './generation.js';
+import type { RenewalAnswer } from './messages.js';
 import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
 
 interface Stream {
-  write(request: ILeaseKeepAliveRequest): unknown;
+  write(leaseId: bigint): unknown;
 }
 
 interface Renewal {
@@ -22,7 +22,7 @@ export class KeepAliveStream {
   readonly #generation: Generation;
   readonly #clock: Clock;
   /** etcd answers the renewals of one stream in order; so the oldest question of a lease owns its next answer. */
-  readonly #asked = new Map<string, Renewal[]>();
+  readonly #asked = new Map<bigint, Renewal[]>();
   #stream: Stream | undefined;
 
   constructor(generation: Generation, clock: Clock) {
@@ -37,9 +37,8 @@ export class KeepAliveStream {
    * nothing is known of the lease.
    */
   renew(leaseId: bigint, patience: number, answered: (ttl: number) => void): void {
-    if (this.#generation.signal.aborted) return;
+    if (this.#generation.dropped) return;
     const { life } = this.#generation;
-    const id = leaseId.toString();
     const sent = this.#clock.now();
     const stopWaiting = afterSilence(
       this.#clock,
@@ -50,11 +49,11 @@ export class KeepAliveStream {
       },
       () => life.waiting(sent, patience / 3),
     );
-    const waiting = this.#asked.get(id);
+    const waiting = this.#asked.get(leaseId);
     if (waiting) waiting.push({ answered, stopWaiting });
-    else this.#asked.set(id, [{ answered, stopWaiting }]);
+    else this.#asked.set(leaseId, [{ answered, stopWaiting }]);
     this.#stream ??= this.#open();
-    this.#stream.write({ ID: id });
+    this.#stream.write(leaseId);
   }
 
   #open(): Stream {
@@ -65,13 +64,13 @@ export class KeepAliveStream {
     return stream;
   }
 
-  #receive({ ID, TTL }: ILeaseKeepAliveResponse): void {
+  #receive({ leaseId, ttl }: RenewalAnswer): void {
     this.#generation.life.heard();
-    const waiting = this.#asked.get(ID);
+    const waiting = this.#asked.get(leaseId);
     const renewal = waiting?.shift();
-    if (waiting?.length === 0) this.#asked.delete(ID);
+    if (waiting?.length === 0) this.#asked.delete(leaseId);
     renewal?.stopWaiting();
-    if (!this.#generation.signal.aborted) renewal?.answered(Number(TTL));
+    if (!this.#generation.dropped) renewal?.answered(ttl);
   }
 
   #drop(reason: string): void {

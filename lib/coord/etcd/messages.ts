@@ -13,7 +13,7 @@ import { ProtobufReader } from './protobuf-reader.js';
 import { ProtobufWriter } from './protobuf-writer.js';
 
 /**
- * The messages of etcd that are sent and received by the thousand (ranges, transactions, watches), between their bytes and
+ * The messages of etcd that are sent and received by the thousand (ranges, transactions, watches, renewals), between their bytes and
  * the forms of this room. The numbers of the fields are those of etcd's rpc.proto and kv.proto (api/etcdserverpb,
  * api/mvccpb). etcd3's own way from bytes to an object, another object, text and numbers is a third of what a lock costs.
  */
@@ -39,6 +39,12 @@ export interface WatchResponse {
   /** More of the same revision follows. */
   readonly fragment: boolean;
   readonly events: readonly WatchEvent[];
+}
+
+export interface RenewalAnswer {
+  readonly leaseId: bigint;
+  /** What was granted, in seconds; 0 if the lease is gone. */
+  readonly ttl: number;
 }
 
 const RESULT = { '=': 0, '>': 1, '<': 2, '!=': 3 } as const;
@@ -96,6 +102,10 @@ export function encodeWatch(request: WatchRequest): Buffer {
   });
 }
 
+export function encodeRenewal(leaseId: bigint): Buffer {
+  return written(() => writer.int64(1, leaseId));
+}
+
 export function decodeRange(bytes: Buffer): RangeResult {
   const reader = new ProtobufReader(bytes);
   return readRange(reader, reader.end);
@@ -132,6 +142,17 @@ export function decodeWatch(bytes: Buffer): WatchResponse {
     else reader.skip();
   }
   return { id, created, cancelled, compactRevision, reason, fragment, events: events ?? NO_EVENTS };
+}
+
+export function decodeRenewal(bytes: Buffer): RenewalAnswer {
+  const reader = new ProtobufReader(bytes);
+  let [leaseId, ttl] = [0n, 0];
+  while (reader.next(reader.end)) {
+    if (reader.field === 2) leaseId = reader.int64();
+    else if (reader.field === 3) ttl = reader.number();
+    else reader.skip();
+  }
+  return { leaseId, ttl };
 }
 
 function writeTxn({ compare = NO_COMPARES, success, failure = NO_OPS }: Txn): void {

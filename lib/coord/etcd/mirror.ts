@@ -68,6 +68,7 @@ export class Mirror {
   readonly #waiters: Waiters<Snapshot>;
   readonly #closing = new AbortController();
   readonly #staleness: Staleness;
+  #closed = false;
   #synced = false;
   #clusterId = 0n;
   /** The connection that the known state came through: on it the watch goes on from there without a look. */
@@ -122,7 +123,7 @@ export class Mirror {
     const { signal } = options;
     const timeout = budgetOf(options, this.#deps.requestTimeout);
     if (this.#synced) return Promise.resolve(this.snapshot());
-    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
+    if (this.#closed) return Promise.reject(this.#closing.signal.reason as Error);
     return this.#waiters.wait(
       { timeout, ...(signal && { signal }) },
       () =>
@@ -143,7 +144,8 @@ export class Mirror {
 
   /** At once, whatever the network does; no listener is called afterwards. Idempotent. */
   close(): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#closing.abort(new ClosedError(`the mirror of ${this.#range.key} was closed`));
     this.#cancelWatch?.();
     this.#listeners.clear();
@@ -156,12 +158,12 @@ export class Mirror {
     const { connection, clock, random } = this.#deps;
     const closing = this.#closing.signal;
     const backoff = new Backoff({ first: 100, most: 10_000 }, random);
-    while (!closing.aborted && !connection.closing.aborted) {
+    while (!this.#closed && !connection.closing.aborted) {
       let generation: Generation | undefined;
       try {
         generation = await connection.whenLive({ timeout: Infinity, signal: closing });
         if (!(await this.#resumable(generation))) await this.#list(generation);
-        if (closing.aborted) break;
+        if (this.#closed) break;
         const end = await this.#follow(generation, () => {
           backoff.reset();
           this.#refusal = undefined;
@@ -170,7 +172,7 @@ export class Mirror {
         if (end.cause !== 'refused') continue;
         this.#refused(new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`)));
       } catch (error) {
-        if (closing.aborted) break;
+        if (this.#closed) break;
         if (error instanceof RpcFailure && error.doubt) {
           // The connection paces what follows.
           generation?.drop(error);
@@ -181,7 +183,7 @@ export class Mirror {
       }
       await pause(clock, backoff.next(), closing);
     }
-    if (!closing.aborted) this.close();
+    if (!this.#closed) this.close();
   }
 
   #refused(failure: RpcFailure): void {
@@ -225,7 +227,7 @@ export class Mirror {
       const end = (why: WatchEnd): void => {
         ended = true;
         this.#cancelWatch = undefined;
-        if (!this.#closing.signal.aborted) this.#staleness.lost(hub.lastSign);
+        if (!this.#closed) this.#staleness.lost(hub.lastSign);
         resolve(why);
       };
       const cancel = hub.watch(this.#range, this.#resume.next, {
@@ -256,7 +258,7 @@ export class Mirror {
 
   #emit(change: MirrorChange): void {
     for (const listener of this.#listeners) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#closed) return;
       try {
         listener(change);
       } catch (error) {

@@ -3,8 +3,6 @@ import {
   Etcd3,
   type ICallable,
   type IDuplexStream,
-  type ILeaseKeepAliveRequest,
-  type ILeaseKeepAliveResponse,
   type IOptions,
   LeaseClient,
   MaintenanceClient,
@@ -13,11 +11,14 @@ import { CALL, type CallControl, type WireOptions } from './call-control.js';
 import type { RangeQuery, RangeResult, Txn, TxnResult } from './kv.js';
 import {
   decodeRange,
+  decodeRenewal,
   decodeTxns,
   decodeWatch,
   encodeRange,
+  encodeRenewal,
   encodeTxns,
   encodeWatch,
+  type RenewalAnswer,
   type WatchRequest,
   type WatchResponse,
 } from './messages.js';
@@ -30,7 +31,6 @@ interface Metadata {
 
 type Answered = (error: Error | null, answer: unknown) => void;
 type UnaryMethod = (request: unknown, metadata: Metadata, options: object, done: Answered) => Call;
-type StreamMethod = (metadata: Metadata, options: object) => IDuplexStream<never, never>;
 type Decode<T> = (bytes: Buffer) => T;
 
 interface Call {
@@ -56,7 +56,7 @@ type ServiceClient = {
     metadata: Metadata,
     options: object,
   ): IDuplexStream<Sent, Received>;
-} & Readonly<Record<string, UnaryMethod & StreamMethod>>;
+} & Readonly<Record<string, UnaryMethod>>;
 
 /** What of etcd3's pool is used: its version is pinned, and test/contract/etcd3 looks whether it is there. */
 export interface Pool {
@@ -75,7 +75,7 @@ const asIs = (request: Buffer): Buffer => request;
 /**
  * etcd's services at one endpoint: etcd3's generated clients, its TLS and its types, without what its pool puts around each
  * call. That repeats writes, closes channels under the calls of others, retells errors, and is a tenth of what a call costs.
- * Ranges, transactions and watches have messages of their own.
+ * Ranges, transactions, watches and renewals have messages of their own.
  */
 export class Rpc {
   readonly lease: LeaseClient;
@@ -123,16 +123,12 @@ export class Rpc {
   }
 
   watch(control: CallControl): IDuplexStream<WatchRequest, WatchResponse> {
-    const client = this.#client('Watch');
-    const path = '/etcdserverpb.Watch/Watch';
-    return started(
-      client.makeBidiStreamRequest(path, encodeWatch, decodeWatch, this.#metadata, NO_OPTIONS),
-      control,
-    );
+    return this.#stream('Watch', 'Watch', encodeWatch, decodeWatch, control);
   }
 
-  leaseKeepAlive(control: CallControl): IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse> {
-    return started(this.#client('Lease')['leaseKeepAlive']!(this.#metadata, NO_OPTIONS), control);
+  /** Takes the ids of leases to renew. */
+  leaseKeepAlive(control: CallControl): IDuplexStream<bigint, RenewalAnswer> {
+    return this.#stream('Lease', 'LeaseKeepAlive', encodeRenewal, decodeRenewal, control);
   }
 
   /** At once: etcd3 waits a second before it closes a channel that is just connecting, and the process with it. */
@@ -163,14 +159,23 @@ export class Rpc {
     });
   }
 
+  #stream<Sent, Received>(
+    service: string,
+    method: string,
+    encode: (request: Sent) => Buffer,
+    decode: Decode<Received>,
+    control: CallControl,
+  ): IDuplexStream<Sent, Received> {
+    const path = `/etcdserverpb.${service}/${method}`;
+    const client = this.#client(service);
+    const stream = client.makeBidiStreamRequest(path, encode, decode, this.#metadata, NO_OPTIONS);
+    control.started(() => stream.cancel());
+    return stream;
+  }
+
   #client(service: string): ServiceClient {
     return this.#pool.hosts[0].getServiceClient(service);
   }
-}
-
-function started<S extends Call>(stream: S, control: CallControl): S {
-  control.started(() => stream.cancel());
-  return stream;
 }
 
 export function poolOf(etcd3: Etcd3): Pool {

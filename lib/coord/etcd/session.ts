@@ -20,6 +20,7 @@ export class Session {
   readonly #clock: Clock;
   readonly #abort = new AbortController();
   #cancelTimer: () => void = () => undefined;
+  #lost = false;
   #retained = 0;
 
   /** @param sent when the grant was asked for; @param ttl what was granted, in ms */
@@ -43,7 +44,7 @@ export class Session {
 
   /** Milliseconds until the session must be considered lost; 0 when it is. */
   remaining(): number {
-    if (this.#abort.signal.aborted) return 0;
+    if (this.#lost) return 0;
     const remaining = this.#deadline.remaining();
     if (remaining === 0) this.lose('its renewal was not confirmed in time');
     return remaining;
@@ -80,7 +81,8 @@ export class Session {
 
   /** Ends the session. Idempotent. */
   lose(why: string): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.#lost) return;
+    this.#lost = true;
     this.#cancelTimer();
     this.#abort.abort(
       new SessionLostError(`the session on lease ${this.leaseId.toString(16)} is lost: ${why}`),

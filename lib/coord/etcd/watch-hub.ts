@@ -89,7 +89,7 @@ export class WatchHub {
       fragments: [],
       cancelled: false,
     };
-    if (this.#generation.signal.aborted) {
+    if (this.#generation.dropped) {
       listener.ended({ cause: 'dropped' });
       return () => undefined;
     }
@@ -119,7 +119,7 @@ export class WatchHub {
   }
 
   #receive(response: WatchResponse): void {
-    if (this.#generation.signal.aborted) return;
+    if (this.#generation.dropped) return;
     this.#lastSign = this.#clock.now();
     this.#generation.life.heard();
     const created = response.created ? this.#takeCreated(response.id) : undefined;
@@ -182,7 +182,7 @@ export class WatchHub {
   }
 
   #checkIn(delay: number): void {
-    if (this.#generation.signal.aborted) return;
+    if (this.#generation.dropped) return;
     this.#cancelTimer = this.#clock.after(delay, () => this.#check());
   }
 

@@ -6,9 +6,11 @@ import { keyToBytes } from '../../../lib/coord/etcd/key-bytes.js';
 import type { Compare, KeyRange, KeyValue, Op, RangeQuery, Txn } from '../../../lib/coord/etcd/kv.js';
 import {
   decodeRange,
+  decodeRenewal,
   decodeTxns,
   decodeWatch,
   encodeRange,
+  encodeRenewal,
   encodeTxns,
   encodeWatch,
 } from '../../../lib/coord/etcd/messages.js';
@@ -264,6 +266,16 @@ it('reads what a watch sends', () => {
       events: events.map(({ deleted, kv }) => ({ type: deleted ? 'Delete' : 'Put', kv: asKeyValue(kv) })),
     });
     expect(decodeWatch(bytes)).toEqual({ id, created, cancelled, compactRevision, reason, fragment, events });
+  }
+});
+
+it('renews leases', () => {
+  const renewal = method('Lease', 'LeaseKeepAlive');
+  for (let run = 0; run < RUNS; run++) {
+    const [leaseId, ttl] = [int(), random.integer(0, 9_000_000_000)];
+    sameRequest(renewal, encodeRenewal(leaseId), { ID: String(leaseId) });
+    const bytes = renewal.responseSerialize({ header: header(int()), ID: String(leaseId), TTL: ttl });
+    expect(decodeRenewal(bytes)).toEqual({ leaseId, ttl });
   }
 });
 

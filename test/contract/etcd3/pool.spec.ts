@@ -8,7 +8,8 @@ it('has a service client for each server, which closes at once, and metadata wit
   expect(hosts).toHaveLength(1);
   const metadata = await authenticator.getMetadata();
   expect(metadata.set).toBeTypeOf('function');
-  const services = { KV: ['range', 'txn'], Lease: ['leaseGrant', 'leaseKeepAlive'], Watch: ['watch'] };
+  const ways = ['makeUnaryRequest', 'makeBidiStreamRequest'];
+  const services = { KV: ways, Lease: ['leaseGrant', 'leaseRevoke', ...ways], Watch: ways };
   for (const [service, methods] of Object.entries(services)) {
     const client = hosts[0].getServiceClient(service);
     for (const method of methods) expect(client[method]).toBeTypeOf('function');

@@ -12,8 +12,8 @@ describe('a renewal', () => {
   let stream: KeepAliveStream;
   let dropped: boolean;
   let streams: number;
-  let sent: string[];
-  let answer: (response: { ID: string; TTL: string }) => void;
+  let sent: bigint[];
+  let answer: (response: { leaseId: bigint; ttl: number }) => void;
   /** Whether the member answers what needs no leader, and what does. */
   let alive: boolean;
   let leading: boolean;
@@ -40,7 +40,7 @@ describe('a renewal', () => {
         on: (event: string, listener: typeof answer) => {
           if (event === 'data') answer = listener;
         },
-        write: ({ ID }: { ID: string }) => sent.push(ID),
+        write: (leaseId: bigint) => sent.push(leaseId),
       };
     };
     stream = new KeepAliveStream(
@@ -60,10 +60,10 @@ describe('a renewal', () => {
     stream.renew(2n, PATIENCE, (ttl) => granted.push(['b', ttl]));
     stream.renew(1n, PATIENCE, (ttl) => granted.push(['a again', ttl]));
     await settled();
-    expect([streams, sent]).toEqual([1, ['1', '2', '1']]);
-    answer({ ID: '2', TTL: '5' });
-    answer({ ID: '1', TTL: '3' });
-    answer({ ID: '1', TTL: '0' });
+    expect([streams, sent]).toEqual([1, [1n, 2n, 1n]]);
+    answer({ leaseId: 2n, ttl: 5 });
+    answer({ leaseId: 1n, ttl: 3 });
+    answer({ leaseId: 1n, ttl: 0 });
     expect(granted).toEqual([
       ['b', 5],
       ['a', 3],
