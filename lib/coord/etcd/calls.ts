@@ -57,7 +57,7 @@ export class Calls {
     const timeout = budgetOf(options, this.#defaultTimeout);
     const end = this.#clock.now() + timeout;
     const left = (): number => Math.max(1, end - this.#clock.now());
-    const backoff = new Backoff({ first: 20, most: 1_000 }, this.#random);
+    let backoff: Backoff | undefined;
     let unknown: RpcFailure | undefined;
     let last: RpcFailure | undefined;
     do {
@@ -79,7 +79,9 @@ export class Calls {
       if (last.fate === 'refused') throw last.toRefusal();
       if (last.fate === 'unknown' && kind !== 'read') unknown = last;
       if (unknown && kind === 'write') throw outcomeUnknown(unknown);
-      if (!last.doubt) await pause(this.#clock, Math.min(backoff.next(), left()), this.#connection.closing);
+      if (last.doubt) continue;
+      backoff ??= new Backoff({ first: 20, most: 1_000 }, this.#random);
+      await pause(this.#clock, Math.min(backoff.next(), left()), this.#connection.closing);
     } while (this.#clock.now() < end);
     throw unknown ? outcomeUnknown(unknown) : this.#connection.unavailable(timeout, last);
   }

@@ -39,7 +39,7 @@ export interface KeyRange {
 
 export interface RangeQuery extends KeyRange {
   /** The most keys to return. @default no limit */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Read the store as it was at this revision. @default the newest */
   readonly revision?: bigint;
   readonly keysOnly?: boolean;

@@ -26,7 +26,6 @@ export class Departures {
   readonly #deps: DeparturesDeps;
   readonly #gone: (place: Place, confirmed: boolean) => void;
   readonly #closing = new AbortController();
-  readonly #leaving = new WeakMap<Place, Promise<boolean | undefined>>();
   readonly #pending = new Set<Promise<unknown>>();
 
   /** @param gone told when the place is done with; `confirmed`: etcd has said that its keys are gone */
@@ -37,9 +36,8 @@ export class Departures {
 
   /** Deletes the keys of a place, once it is known whether etcd has them; see `Queues.leave` for what it resolves with. */
   leave(place: Place): Promise<boolean | undefined> {
-    return this.#once(place, () =>
-      place.revision === 0n ? this.#leaveWhenTaken(place) : this.#leave(place),
-    );
+    place.leaving ??= place.revision === 0n ? this.#leaveWhenTaken(place) : this.#leave(place);
+    return place.leaving;
   }
 
   /**
@@ -47,7 +45,8 @@ export class Departures {
    * put keeps the create revision, so nobody is overtaken. Resolves like {@link leave}.
    */
   linger(place: Place, span: number): Promise<boolean | undefined> {
-    return this.#once(place, () => this.#linger(place, span));
+    place.leaving ??= this.#linger(place, span);
+    return place.leaving;
   }
 
   /** The same as {@link leave}, behind the scenes: nobody waits any more for what the attempt brings. */
@@ -73,12 +72,6 @@ export class Departures {
 
   close(): void {
     this.#closing.abort();
-  }
-
-  #once(place: Place, leave: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
-    let leaving = this.#leaving.get(place);
-    if (!leaving) this.#leaving.set(place, (leaving = leave()));
-    return leaving;
   }
 
   async #leaveWhenTaken(place: Place): Promise<boolean | undefined> {

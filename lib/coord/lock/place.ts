@@ -32,6 +32,8 @@ export class Place {
   revision = 0n;
   /** Settles when it is known whether etcd has given the place. */
   taking: Promise<unknown> | undefined;
+  /** The one attempt to leave it; see `Departures.leave`. */
+  leaving: Promise<boolean | undefined> | undefined;
   /** Nobody else may have the place before this, on the monotonic clock. */
   keptUntil = 0;
   /** What runs under the place. */

@@ -1,10 +1,12 @@
-import type { Compare, Op, OpResult, RangeQuery, Txn } from '../etcd/kv.js';
+import type { Compare, Op, OpResult, Txn } from '../etcd/kv.js';
 import { prefixRange } from '../etcd/kv.js';
 import { isSharedPlace } from './queue-layout.js';
 import type { Place } from './place.js';
 
 /** So many places a reader looks at for an exclusive one among them; behind more it waits for its watch to tell. */
 const READERS_SEEN = 100;
+
+const OLDEST_FIRST = { by: 'create', order: 'asc' } as const;
 
 /** Takes the place, unless its epoch is over or its slot occupied, and reads who is at the head of each queue. */
 export function enqueueTxn(place: Place): Txn {
@@ -97,9 +99,9 @@ function puts({ keys, request, session }: Place): readonly Op[] {
 
 /** @param most places that a reader looks at; @default all */
 function heads({ request: { queues, admission } }: Place, most?: number): readonly Op[] {
+  const limit = admission.shared ? most : admission.limit;
   return queues.map((queue) => {
-    const range: RangeQuery = { ...prefixRange(queue), keysOnly: true, sort: { by: 'create', order: 'asc' } };
-    const limit = admission.shared ? most : admission.limit;
-    return { range: limit === undefined ? range : { ...range, limit } };
+    const { key, end } = prefixRange(queue);
+    return { range: { key, end, limit, keysOnly: true, sort: OLDEST_FIRST } };
   });
 }
