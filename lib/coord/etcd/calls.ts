@@ -63,7 +63,11 @@ export class Calls {
     do {
       let generation: Generation;
       try {
-        generation = await this.#connection.whenLive({ timeout: left(), ...(signal && { signal }) });
+        const { live } = this.#connection;
+        generation =
+          live && !signal?.aborted
+            ? live
+            : await this.#connection.whenLive({ timeout: left(), ...(signal && { signal }) });
       } catch (error) {
         throw unknown && !signal?.aborted ? outcomeUnknown(unknown) : error;
       }
