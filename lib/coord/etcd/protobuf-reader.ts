@@ -59,7 +59,7 @@ export class ProtobufReader {
     return this.#varint() !== 0;
   }
 
-  /** Of an enumeration, a count or an id; a negative one is read as some number below 0. */
+  /** For what is small: an enumeration, a count, an id. */
   number(): number {
     return Number(this.int64());
   }

@@ -125,10 +125,10 @@ export class ProtobufWriter {
     return true;
   }
 
-  #raw(bytes: Buffer): void {
+  #raw(bytes: Uint8Array): void {
     if (this.#at < bytes.length) this.#grow(bytes.length);
     this.#at -= bytes.length;
-    bytes.copy(this.#buffer, this.#at);
+    this.#buffer.set(bytes, this.#at);
   }
 
   #grow(least: number): void {

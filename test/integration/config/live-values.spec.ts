@@ -252,12 +252,14 @@ describe('what a live value shows', () => {
     it.each([true, false])('degrades no longer than somebody looks at it (live: %s)', async (isLive) => {
       await room.config.set('n', 1);
       const schema = z.number();
-      const close = isLive
-        ? await room.config.live('n', { schema }).then((live) => () => live.close())
-        : (
-            (each) => () =>
-              each.unsubscribe()
-          )(room.config.watch('n', { schema }).subscribe());
+      const look = async (): Promise<() => void> => {
+        if (isLive) return room.config.live('n', { schema }).then((live) => () => live.close());
+        let seen = false;
+        const subscription = room.config.watch('n', { schema }).subscribe(() => (seen = true));
+        await until(() => seen);
+        return () => subscription.unsubscribe();
+      };
+      const close = await look();
       const states: boolean[] = [];
       room.config.status$.subscribe(({ degraded }) => states.push(degraded));
       await room.put(own('n'), '"x"');
