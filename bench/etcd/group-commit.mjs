@@ -8,7 +8,6 @@ import { Calls } from '../../dist/esm/coord/etcd/calls.js';
 import { systemClock } from '../../dist/esm/coord/etcd/clock.js';
 import { Connection } from '../../dist/esm/coord/etcd/connection.js';
 import { EtcdClient } from '../../dist/esm/coord/etcd/etcd.client.js';
-import { encodeTxn } from '../../dist/esm/coord/etcd/wire.js';
 import { startEtcd } from '../../dist/esm/testing/index.js';
 import { buildGo } from '../support/go.mjs';
 import { interleave } from '../support/rounds.mjs';
@@ -33,7 +32,7 @@ await go?.ask('connect', etcd.endpoints[0]);
 const putRaw = (key) =>
   raw.kv.txn({ success: [{ request_put: { key: Buffer.from(key), value: Buffer.from('{}') } }] });
 const putOf = (key) => ({ success: [{ put: { key, value: '{}' } }] });
-const putAlone = (key) => calls.write((rpc, wire) => rpc.kv.txn(encodeTxn(putOf(key)), wire));
+const putAlone = (key) => calls.write((rpc, wire) => rpc.txn([putOf(key)], wire));
 const putGrouped = (key) => client.commit(putOf(key));
 
 /** Writes a second by `writers` tasks, each on a key of its own, one write after the other. */
