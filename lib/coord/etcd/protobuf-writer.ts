@@ -42,7 +42,7 @@ export class ProtobufWriter {
   bytes(field: number, value: string | Buffer): void {
     const { length } = this;
     if (typeof value === 'string') this.#text(value);
-    else this.#raw(value);
+    else this.#raw(Buffer.isBuffer(value) ? value : Buffer.from(value));
     this.message(field, length);
   }
 
@@ -125,10 +125,10 @@ export class ProtobufWriter {
     return true;
   }
 
-  #raw(bytes: Uint8Array): void {
+  #raw(bytes: Buffer): void {
     if (this.#at < bytes.length) this.#grow(bytes.length);
     this.#at -= bytes.length;
-    this.#buffer.set(bytes, this.#at);
+    bytes.copy(this.#buffer, this.#at);
   }
 
   #grow(least: number): void {

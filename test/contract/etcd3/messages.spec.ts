@@ -206,6 +206,12 @@ it('writes what is larger than its buffer', () => {
   sameRequest(txn, encodeTxns([each]), asTxn(each));
 });
 
+it('takes bytes of any kind', () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  const each: Txn = { success: [{ put: { key: 'a', value: bytes as Buffer } }] };
+  sameRequest(txn, encodeTxns([each]), asTxn(each));
+});
+
 it('forgets a message that could not be written', () => {
   const bad = { success: [{ put: { key: 'a', value: 5 as unknown as string } }] };
   expect(() => encodeTxns([bad])).toThrow(TypeError);
