@@ -6,7 +6,12 @@ export class CallControl {
   #cancelled: string | undefined;
   #cancel: ((reason: string) => void) | undefined;
 
-  /** Ends the call with status CANCELLED and this reason; before it started, it ends as soon as it does. */
+  /** Why the call is cancelled, if it is. */
+  get cancelled(): string | undefined {
+    return this.#cancelled;
+  }
+
+  /** Ends the call with status CANCELLED and this reason; a unary one that has not started is not sent. */
   cancel(reason: string): void {
     this.#cancelled ??= reason;
     this.#cancel?.(reason);

@@ -66,7 +66,7 @@ export class EtcdClient {
     );
     this.#sentinels = new Sentinels({
       commit: (txn, commit) => this.commit(txn, commit),
-      mirror: (range) => this.mirror(range),
+      mirror: (range, mirrorOptions) => this.mirror(range, mirrorOptions),
       clock: this.#clock,
       random: this.#random,
       logger: this.#logger,

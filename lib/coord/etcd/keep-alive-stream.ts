@@ -1,6 +1,6 @@
+import type { RenewalAnswer } from './answers.js';
 import type { Clock } from './clock.js';
 import type { Generation } from './generation.js';
-import type { RenewalAnswer } from './messages.js';
 import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
 

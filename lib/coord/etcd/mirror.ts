@@ -35,6 +35,8 @@ export interface MirrorOptions {
   readonly pageSize?: number;
   /** What the range holds at a revision, if the caller has just read or written that: then it is not listed again. */
   readonly known?: { readonly revision: bigint; readonly kvs: readonly KeyValue[] };
+  /** Called after each list, also one that brought no change: what came and went before it has left no event. */
+  readonly listed?: () => void;
 }
 
 export interface MirrorDeps {
@@ -62,6 +64,7 @@ export class Mirror {
   readonly #range: KeyRange;
   readonly #deps: MirrorDeps;
   readonly #pageSize: PageSize;
+  readonly #listed: () => void;
   readonly #map = new SnapshotMap();
   readonly #resume = new ResumePoint();
   readonly #listeners = new Set<(change: MirrorChange) => void>();
@@ -77,11 +80,12 @@ export class Mirror {
   /** What etcd last refused the watch for, until it takes it. */
   #refusal: string | undefined;
 
-  constructor(range: KeyRange, deps: MirrorDeps, { pageSize, known }: MirrorOptions = {}) {
+  constructor(range: KeyRange, deps: MirrorDeps, { pageSize, known, listed }: MirrorOptions = {}) {
     this.#range = range;
     this.#deps = deps;
     this.#waiters = new Waiters(deps.clock);
     this.#pageSize = new PageSize(pageSize);
+    this.#listed = listed ?? (() => undefined);
     this.#staleness = new Staleness(deps.clock, (error) =>
       deps.logger.error('a subscriber to the staleness of a range threw', { key: range.key, err: error }),
     );
@@ -212,6 +216,7 @@ export class Mirror {
     const first = !this.#synced;
     this.#synced = true;
     if (first || changes.length > 0) this.#emit({ revision, cause: first ? 'list' : 'relist', changes });
+    this.#listed();
     this.#waiters.resolve(this.snapshot());
   }
 

@@ -39,7 +39,7 @@ export class ProtobufReader {
   /** Goes to the next field of the message that ends at `end`. @throws RangeError if that is none */
   next(end: number): boolean {
     if (this.#at >= end) {
-      if (this.#at > end) throw new RangeError('a message of etcd ends in the middle of a field');
+      if (this.#at > end) throw cutOff();
       return false;
     }
     const head = this.#varint();
@@ -48,11 +48,12 @@ export class ProtobufReader {
     return true;
   }
 
-  /** Enters a nested message; where it ends. */
+  /** Enters a nested message; where it ends. @throws RangeError if that is beyond what was received */
   message(): number {
-    // In two steps: reading the length moves on.
     const length = this.#varint();
-    return this.#at + length;
+    const end = this.#at + length;
+    if (end > this.#buffer.length) throw cutOff();
+    return end;
   }
 
   flag(): boolean {
@@ -127,4 +128,8 @@ export class ProtobufReader {
     }
     return value;
   }
+}
+
+function cutOff(): RangeError {
+  return new RangeError('a message of etcd ends in the middle of a field');
 }

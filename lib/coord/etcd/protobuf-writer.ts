@@ -23,8 +23,10 @@ export class ProtobufWriter {
     return this.#buffer.length - this.#at;
   }
 
-  /** @param value not negative, a safe integer */
+  /** @throws RangeError if `value` is negative or no safe integer */
   number(field: number, value: number): void {
+    if (!(value >= 0 && Number.isSafeInteger(value)))
+      throw new RangeError(`${value} is no size, limit or id`);
     this.#varint(value);
     this.#head(field, VARINT);
   }

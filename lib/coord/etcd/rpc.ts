@@ -14,14 +14,10 @@ import {
   decodeRenewal,
   decodeTxns,
   decodeWatch,
-  encodeRange,
-  encodeRenewal,
-  encodeTxns,
-  encodeWatch,
   type RenewalAnswer,
-  type WatchRequest,
   type WatchResponse,
-} from './messages.js';
+} from './answers.js';
+import { encodeRange, encodeRenewal, encodeTxns, encodeWatch, type WatchRequest } from './requests.js';
 
 /** gRPC's metadata, by shape: only the gRPC rooms import grpc-js. */
 interface Metadata {
@@ -82,6 +78,7 @@ export interface Pool {
 const NO_OPTIONS = Object.freeze({});
 const OK = 0;
 const CANCELLED = 1;
+const UNKNOWN = 2;
 const INTERNAL = 13;
 /** gRPC's names of its status codes, in the order of the codes. */
 const STATUS =
@@ -111,7 +108,7 @@ export class Rpc {
     metadata.set('hasleader', 'true');
     const callable = {
       exec: (service: string, method: string, request: unknown, options?: WireOptions) =>
-        this.#retold(service, method, request, options),
+        this.#generated(service, method, request, options),
     } as unknown as ICallable<unknown>;
     this.lease = new LeaseClient(callable);
     this.auth = new AuthClient(callable);
@@ -160,7 +157,7 @@ export class Rpc {
   }
 
   /** A call with etcd3's own messages. */
-  async #retold<T>(service: string, name: string, request: unknown, options?: WireOptions): Promise<T> {
+  async #generated<T>(service: string, name: string, request: unknown, options?: WireOptions): Promise<T> {
     const method = methodOf(this.#client(service), name);
     const decode = method.responseDeserialize as Decode<T>;
     return this.#call(service, method.path, method.requestSerialize(request), decode, options);
@@ -173,7 +170,9 @@ export class Rpc {
     decode: Decode<T>,
     options?: WireOptions,
   ): Promise<T> {
+    const control = options?.[CALL] as CallControl | undefined;
     return new Promise<T>((resolve, reject) => {
+      if (control?.cancelled !== undefined) throw statusError(CANCELLED, control.cancelled);
       const call = this.#client(service).getChannel().createCall(path, Infinity, null, null, undefined);
       let answer: Buffer | undefined;
       call.start(this.#metadata, {
@@ -194,7 +193,6 @@ export class Rpc {
       call.startRead();
       call.sendMessageWithContext({}, request);
       call.halfClose();
-      const control = options?.[CALL] as CallControl | undefined;
       control?.started((reason) => {
         reject(statusError(CANCELLED, reason));
         call.cancelWithStatus(CANCELLED, reason);
@@ -221,8 +219,10 @@ export class Rpc {
   }
 }
 
+/** A code that gRPC does not know is to be taken for UNKNOWN (its doc/statuscodes.md). */
 function statusError(code: number, details: string): Error {
-  return new Error(`${code} ${STATUS[code] ?? 'UNKNOWN'}: ${details}`);
+  const known = STATUS[code] === undefined ? UNKNOWN : code;
+  return new Error(`${known} ${STATUS[known]}: ${details}`);
 }
 
 export function methodOf(client: ServiceClient, name: string): UnaryMethod {

@@ -8,7 +8,7 @@ import type { Clock } from './clock.js';
 import type { CoordLogger } from './coord-logger.js';
 import type { CommitOptions } from './commit-entry.js';
 import { type KeyRange, prefixRange, type Txn, type TxnResult } from './kv.js';
-import type { Mirror, MirrorChange } from './mirror.js';
+import type { Mirror, MirrorChange, MirrorOptions } from './mirror.js';
 import type { Session } from './session.js';
 
 /** Below it each client keeps the sentinel keys of its sessions; a user with limited rights needs to read and write there. */
@@ -16,7 +16,7 @@ export const SESSIONS_PREFIX = '/im-infra/sessions/';
 
 interface SentinelsDeps {
   commit(txn: Txn, options: CommitOptions): Promise<TxnResult>;
-  mirror(range: KeyRange): Mirror;
+  mirror(range: KeyRange, options: MirrorOptions): Mirror;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: CoordLogger;
@@ -81,21 +81,22 @@ export class Sentinels {
   #watch(sentinel: Sentinel): void {
     this.#sentinels.set(sentinel.key, sentinel);
     if (!this.#mirror) {
-      this.#mirror = this.#deps.mirror(prefixRange(this.#folder));
+      const listed = (): void => this.#look(this.#sentinels.values());
+      this.#mirror = this.#deps.mirror(prefixRange(this.#folder), { listed });
       this.#mirror.subscribe((change) => this.#apply(change));
-    } else this.#look([sentinel], this.#mirror);
+    } else this.#look([sentinel]);
   }
 
-  #apply({ cause, changes }: MirrorChange): void {
+  #apply({ changes }: MirrorChange): void {
     for (const { key, current } of changes) {
       if (!current) this.#sentinels.get(key)?.lost(REVOKED);
     }
-    if (cause !== 'watch' && this.#mirror) this.#look(this.#sentinels.values(), this.#mirror);
   }
 
   /** A key that came and went where the mirror saw neither is missing in what it saw later. */
-  #look(sentinels: Iterable<Sentinel>, mirror: Mirror): void {
-    const { revision: seen, entries } = mirror.snapshot();
+  #look(sentinels: Iterable<Sentinel>): void {
+    if (!this.#mirror) return;
+    const { revision: seen, entries } = this.#mirror.snapshot();
     for (const { key, revision, lost } of sentinels) {
       if (revision <= seen && !entries.has(key)) lost(REVOKED);
     }

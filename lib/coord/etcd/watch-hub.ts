@@ -1,11 +1,12 @@
+import type { WatchEvent, WatchResponse } from './answers.js';
 import type { Clock } from './clock.js';
 import type { Generation } from './generation.js';
 import type { KeyRange } from './kv.js';
-import type { WatchEvent, WatchRequest, WatchResponse } from './messages.js';
+import type { WatchRequest } from './requests.js';
 import { afterSilence } from './patience.js';
 import { RpcFailure } from './rpc-failure.js';
 
-export type { WatchEvent } from './messages.js';
+export type { WatchEvent } from './answers.js';
 
 /** Why a watch ended although nobody cancelled it. */
 export type WatchEnd =

@@ -66,7 +66,7 @@ export class ServiceDirectory {
    */
   get hint(): string {
     if (!this.#synced || this.#seen) return '';
-    return `, nor was one since this process began to watch it: is the name spelled right, and does its server register at ${this.#keyPrefix}{id}?`;
+    return `, nor has this process seen one since it last began to look: is the name spelled right, and does its server register at ${this.#keyPrefix}{id}?`;
   }
 
   /** Every instance by id, the draining ones too. Live: it changes with etcd. */

@@ -4,16 +4,8 @@ import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { expect, it } from 'vitest';
 import { keyToBytes } from '../../../lib/coord/etcd/key-bytes.js';
 import type { Compare, KeyRange, KeyValue, Op, RangeQuery, Txn } from '../../../lib/coord/etcd/kv.js';
-import {
-  decodeRange,
-  decodeRenewal,
-  decodeTxns,
-  decodeWatch,
-  encodeRange,
-  encodeRenewal,
-  encodeTxns,
-  encodeWatch,
-} from '../../../lib/coord/etcd/messages.js';
+import { decodeRange, decodeRenewal, decodeTxns, decodeWatch } from '../../../lib/coord/etcd/answers.js';
+import { encodeRange, encodeRenewal, encodeTxns, encodeWatch } from '../../../lib/coord/etcd/requests.js';
 import { SeededRandom } from '../../../lib/testing/index.js';
 
 // The peer is protobufjs, on the .proto files that etcd3 brings along: what either writes, the other reads.
@@ -206,6 +198,12 @@ it('writes what is larger than its buffer', () => {
   sameRequest(txn, encodeTxns([each]), asTxn(each));
 });
 
+it('refuses a number that it cannot write', () => {
+  for (const limit of [-1, 0.5, Infinity, Number.NaN]) {
+    expect(() => encodeRange({ key: 'a', limit })).toThrow(RangeError);
+  }
+});
+
 it('takes bytes of any kind', () => {
   const bytes = new Uint8Array([1, 2, 3]);
   const each: Txn = { success: [{ put: { key: 'a', value: bytes as Buffer } }] };
@@ -291,4 +289,9 @@ it('passes over fields that it does not know, and refuses what is cut off', () =
   const unknown = Buffer.from('a00601a1060102030405060708a2060203e8a50601020304', 'hex');
   expect(decodeRange(Buffer.concat([unknown, known, unknown]))).toEqual(decodeRange(known));
   expect(() => decodeRange(known.subarray(0, -1))).toThrow(RangeError);
+  // A header that is longer than the message, by 2^31 and by a number below 0: refused at once.
+  for (const length of ['8080808008', 'ffffffffffffffffff01']) {
+    expect(() => decodeRange(Buffer.from(`0a${length}`, 'hex'))).toThrow(RangeError);
+  }
+  expect(() => decodeWatch(Buffer.from('5a020801', 'hex'))).toThrow('an event of etcd has no key');
 });

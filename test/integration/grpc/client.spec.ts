@@ -112,7 +112,7 @@ describe.each(await etcdKinds())('gRPC clients over an etcd of kind %s', (kind) 
     expect(error).toMatchObject({ code: status.UNAVAILABLE });
     expect((error as ServiceError).details).toBe(
       `no instance of ${name} is registered in etcd (${etcd.endpoints[0]}, /services/), ` +
-        'nor was one since this process began to watch it: ' +
+        'nor has this process seen one since it last began to look: ' +
         `is the name spelled right, and does its server register at /services/${name}/{id}?`,
     );
     await serve('a');

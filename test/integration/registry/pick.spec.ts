@@ -98,7 +98,7 @@ describe.each(await etcdKinds())('picking an instance without gRPC, over an etcd
     expect(await failure(name)).toEqual(new NoInstanceError(`no instance of ${name} is registered`));
     expect(await failure('nobody')).toEqual(
       new NoInstanceError(
-        'no instance of nobody is registered, nor was one since this process began to watch it: ' +
+        'no instance of nobody is registered, nor has this process seen one since it last began to look: ' +
           'is the name spelled right, and does its server register at /services/nobody/{id}?',
       ),
     );

@@ -18,12 +18,14 @@ describe('a mirror', () => {
   /** Ends each watch at once, if set. */
   let ending: WatchEnd | undefined;
   let mirror: Mirror;
+  let lists: number;
   beforeEach(() => {
     clock = new FakeClock();
     log = collectLog();
     failing = undefined;
     ending = undefined;
     watches = [];
+    lists = 0;
     const rpc = {
       range: async () => ({ revision: 1n, kvs: [], count: 0, more: false }),
     };
@@ -59,6 +61,7 @@ describe('a mirror', () => {
         requestTimeout: 5_000,
         closed: () => undefined,
       },
+      { listed: () => lists++ },
     );
   });
 
@@ -75,6 +78,15 @@ describe('a mirror', () => {
     }
     expect(asked).toEqual([1, 2, 3, 4]);
     expect(log.lines.filter(({ message }) => message === 'etcd refused a watch')).toHaveLength(1);
+  });
+
+  it('tells of each list, also of one that brought no change', async () => {
+    await settled();
+    let changes = 0;
+    mirror.subscribe(() => changes++);
+    watches[0]!.ended({ cause: 'compacted' });
+    await settled();
+    expect([lists, changes]).toEqual([2, 0]);
   });
 
   it('begins anew with short waits once a watch was taken', async () => {

@@ -28,6 +28,8 @@ describe("a session's sentinel", () => {
   let opened: number;
   let seen: { revision: bigint; entries: Map<string, KeyValue> };
   let tell: (change: MirrorChange) => void;
+  /** What the mirror calls after each list. */
+  let list: () => void;
   beforeEach(() => {
     clock = new FakeClock();
     session = new Session(7n, instant(clock), 30_000, clock);
@@ -43,7 +45,8 @@ describe("a session's sentinel", () => {
         for (const op of success) if ('put' in op) keys.push(op.put.key);
         return { succeeded: true, revision, results: [] };
       },
-      mirror: ({ key }) => {
+      mirror: ({ key }, { listed }) => {
+        list = listed!;
         expect(key.startsWith(SESSIONS_PREFIX)).toBe(true);
         watched++;
         opened++;
@@ -138,10 +141,10 @@ describe("a session's sentinel", () => {
       revision = 5n;
       await guard(session, 'a: ');
       seen = { revision: 4n, entries: new Map() };
-      tell({ revision: 4n, cause: 'list', changes: [] });
+      list();
       expect(losses).toEqual([]);
       seen = { revision: 6n, entries: new Map() };
-      tell({ revision: 6n, cause: 'relist', changes: [] });
+      list();
       expect(losses).toEqual(['a: its lease was revoked']);
       await guard(other(), 'b: ');
       expect(losses).toEqual(['a: its lease was revoked', 'b: its lease was revoked']);
@@ -150,7 +153,7 @@ describe("a session's sentinel", () => {
     it('leave those alone whose keys are there, or on their way', async () => {
       await guard(session);
       seen = { revision: 6n, entries: new Map([[keys[0]!, kv]]) };
-      tell({ revision: 6n, cause: 'list', changes: [] });
+      list();
       revision = 7n;
       await guard(other());
       expect(losses).toEqual([]);
