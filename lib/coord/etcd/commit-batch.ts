@@ -12,34 +12,24 @@ const OPERATION_OVERHEAD = 64;
 /** Writes that ride as one etcd transaction, each nested, with its own comparisons and its own outcome. */
 export class CommitBatch {
   readonly entries: CommitEntry[] = [];
-  readonly #footprint = new Footprint();
   #riders: readonly CommitEntry[] = [];
+  #footprint: Footprint | undefined;
+  /** How many of the entries are in the footprint and the sums. */
+  #weighed = 0;
   #bytes = 0;
   #operations = 0;
 
   /** Takes the entry along, unless it does not fit in or touches what another one here writes. */
   take(entry: CommitEntry): boolean {
     const [head] = this.entries;
-    const { operations, bytes } = sizeOf(entry.txn);
-    const rides =
-      !head ||
-      (!entry.alone &&
-        !head.alone &&
-        entry.idempotent === head.idempotent &&
-        this.entries.length + 1 + Math.max(this.#operations, operations) <= MAX_OPERATIONS &&
-        this.#bytes + bytes <= MAX_BYTES &&
-        this.#footprint.admits(entry.txn));
-    if (!rides) return false;
-    this.#footprint.add(entry.txn);
-    this.#bytes += bytes;
-    this.#operations = Math.max(this.#operations, operations);
+    if (head && !this.#hasRoomFor(entry, head)) return false;
     this.entries.push(entry);
     return true;
   }
 
   /** Whether nothing here writes what `txn` touches, or touches what it writes. */
   isIndependentOf(txn: Txn): boolean {
-    return this.#footprint.admits(txn);
+    return this.#weigh().admits(txn);
   }
 
   get full(): boolean {
@@ -57,7 +47,7 @@ export class CommitBatch {
 
   /** When the last one's time is over, on the monotonic clock. */
   get end(): number {
-    return Math.max(...this.entries.map(({ end }) => end));
+    return this.entries.reduce((latest, { end }) => Math.max(latest, end), 0);
   }
 
   /** What is to be sent at this moment: the transactions of those who still want it. There may be none. */
@@ -77,6 +67,30 @@ export class CommitBatch {
   /** Gives each its answer to what {@link send} gave last. */
   answer(results: readonly TxnResult[]): void {
     this.#riders.forEach((rider, index) => rider.resolve(results[index]!));
+  }
+
+  #hasRoomFor(entry: CommitEntry, head: CommitEntry): boolean {
+    if (entry.alone || head.alone || entry.idempotent !== head.idempotent) return false;
+    const footprint = this.#weigh();
+    const { operations, bytes } = sizeOf(entry.txn);
+    return (
+      this.entries.length + 1 + Math.max(this.#operations, operations) <= MAX_OPERATIONS &&
+      this.#bytes + bytes <= MAX_BYTES &&
+      footprint.admits(entry.txn)
+    );
+  }
+
+  /** Only once somebody asks: a writer that is alone has no need of it. */
+  #weigh(): Footprint {
+    const footprint = (this.#footprint ??= new Footprint());
+    while (this.#weighed < this.entries.length) {
+      const { txn } = this.entries[this.#weighed++]!;
+      const { operations, bytes } = sizeOf(txn);
+      footprint.add(txn);
+      this.#bytes += bytes;
+      this.#operations = Math.max(this.#operations, operations);
+    }
+    return footprint;
   }
 }
 

@@ -22,8 +22,8 @@ export interface CommitOptions extends WriteOptions {
 }
 
 interface Caller {
-  resolve(result: TxnResult): void;
-  reject(error: unknown): void;
+  readonly resolve: (result: TxnResult) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -49,7 +49,9 @@ export class CommitEntry {
   constructor(
     readonly txn: Txn,
     { signal, session, idempotent = false, unordered = false, abortUnsentOnly = false }: CommitOptions,
-    { clock, timeout, ...caller }: Caller & { readonly clock: Clock; readonly timeout: number },
+    caller: Caller,
+    clock: Clock,
+    timeout: number,
   ) {
     this.idempotent = idempotent;
     this.unordered = unordered;

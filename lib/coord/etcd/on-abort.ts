@@ -1,5 +1,6 @@
 type Callback = () => void;
 
+const nothing = (): void => undefined;
 const callbacks = new WeakMap<AbortSignal, Set<Callback>>();
 
 /**
@@ -8,7 +9,7 @@ const callbacks = new WeakMap<AbortSignal, Set<Callback>>();
  * million. Without a signal nothing is ever called.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: Callback): () => void {
-  if (!signal) return () => undefined;
+  if (!signal) return nothing;
   let all = callbacks.get(signal);
   if (!all) {
     const fresh = new Set<Callback>();

@@ -17,37 +17,16 @@ import {
   type RenewalAnswer,
   type WatchResponse,
 } from './answers.js';
+import { CANCELLED, INTERNAL, OK, statusError } from './grpc-status.js';
 import { encodeRange, encodeRenewal, encodeTxns, encodeWatch, type WatchRequest } from './requests.js';
-
-/** gRPC's metadata, by shape: only the gRPC rooms import grpc-js. */
-interface Metadata {
-  set(key: string, value: string): void;
-}
+import { type Channel, type Metadata, UnaryChannel } from './unary-channel.js';
 
 type Decode<T> = (bytes: Buffer) => T;
-
-/** One call on a channel: grpc-js' public interface below its clients. */
-interface Call {
-  start(
-    metadata: Metadata,
-    listener: {
-      onReceiveMetadata(): void;
-      onReceiveMessage(message: Buffer): void;
-      onReceiveStatus(status: { readonly code: number; readonly details: string }): void;
-    },
-  ): void;
-  startRead(): void;
-  sendMessageWithContext(context: object, message: Buffer): void;
-  halfClose(): void;
-  cancelWithStatus(code: number, details: string): void;
-}
 
 /** One of etcd3's clients, which are grpc-js'. */
 interface ServiceClient {
   close(): void;
-  getChannel(): {
-    createCall(path: string, deadline: number, host: null, parent: null, flags: undefined): Call;
-  };
+  getChannel(): Channel;
   makeBidiStreamRequest<Sent, Received>(
     path: string,
     encode: (request: Sent) => Buffer,
@@ -76,21 +55,10 @@ export interface Pool {
 }
 
 const NO_OPTIONS = Object.freeze({});
-const OK = 0;
-const CANCELLED = 1;
-const UNKNOWN = 2;
-const INTERNAL = 13;
-/** gRPC's names of its status codes, in the order of the codes. */
-const STATUS =
-  'OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED'.split(
-    ' ',
-  );
-
 /**
  * etcd's services at one endpoint: etcd3's generated clients, its TLS and its types, without what its pool puts around each
  * call. That repeats writes, closes channels under the calls of others, retells errors, and is a tenth of what a call costs.
- * Ranges, transactions, watches and renewals have messages of their own; unary calls go to the channel itself, since the
- * interceptors, the emitter and the stack of each call are another tenth.
+ * Ranges, transactions, watches and renewals have messages of their own, unary calls a way of their own: {@link UnaryChannel}.
  */
 export class Rpc {
   readonly lease: LeaseClient;
@@ -99,6 +67,7 @@ export class Rpc {
   readonly #etcd3: Etcd3;
   readonly #pool: Pool;
   readonly #metadata: Metadata;
+  readonly #unaries = new Map<string, UnaryChannel>();
 
   private constructor(etcd3: Etcd3, metadata: Metadata) {
     this.#etcd3 = etcd3;
@@ -124,6 +93,7 @@ export class Rpc {
   /** Sends `token` with each call from now on. */
   authenticateWith(token: string): void {
     this.#metadata.set('token', token);
+    for (const unary of this.#unaries.values()) unary.renew();
   }
 
   range(query: RangeQuery, options: WireOptions): Promise<RangeResult> {
@@ -173,29 +143,17 @@ export class Rpc {
     const control = options?.[CALL] as CallControl | undefined;
     return new Promise<T>((resolve, reject) => {
       if (control?.cancelled !== undefined) throw statusError(CANCELLED, control.cancelled);
-      const call = this.#client(service).getChannel().createCall(path, Infinity, null, null, undefined);
-      let answer: Buffer | undefined;
-      call.start(this.#metadata, {
-        onReceiveMetadata: () => undefined,
-        onReceiveMessage: (message) => {
-          answer = message;
-        },
-        onReceiveStatus: ({ code, details }) => {
-          if (code !== OK) return reject(statusError(code, details));
-          if (!answer) return reject(statusError(INTERNAL, 'etcd sent no answer'));
-          try {
-            resolve(decode(answer));
-          } catch (error) {
-            reject(statusError(INTERNAL, `etcd's answer cannot be read: ${(error as Error).message}`));
-          }
-        },
+      const cancel = this.#unary(service).call(path, request, (code, details, answer) => {
+        if (code !== OK) return reject(statusError(code, details));
+        try {
+          resolve(decode(answer!));
+        } catch (error) {
+          reject(statusError(INTERNAL, `etcd's answer cannot be read: ${(error as Error).message}`));
+        }
       });
-      call.startRead();
-      call.sendMessageWithContext({}, request);
-      call.halfClose();
       control?.started((reason) => {
         reject(statusError(CANCELLED, reason));
-        call.cancelWithStatus(CANCELLED, reason);
+        cancel(reason);
       });
     });
   }
@@ -214,15 +172,18 @@ export class Rpc {
     return stream;
   }
 
+  #unary(service: string): UnaryChannel {
+    let unary = this.#unaries.get(service);
+    if (!unary) {
+      unary = new UnaryChannel(this.#client(service).getChannel(), this.#metadata);
+      this.#unaries.set(service, unary);
+    }
+    return unary;
+  }
+
   #client(service: string): ServiceClient {
     return this.#pool.hosts[0].getServiceClient(service);
   }
-}
-
-/** A code that gRPC does not know is to be taken for UNKNOWN (its doc/statuscodes.md). */
-function statusError(code: number, details: string): Error {
-  const known = STATUS[code] === undefined ? UNKNOWN : code;
-  return new Error(`${known} ${STATUS[known]}: ${details}`);
 }
 
 export function methodOf(client: ServiceClient, name: string): UnaryMethod {

@@ -1,0 +1,225 @@
+import {
+  createServer,
+  constants,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BorrowedConnection, type Channel, UnaryChannel } from '../../../lib/coord/etcd/unary-channel.js';
+import { statusError } from '../../../lib/coord/etcd/grpc-status.js';
+import { RpcFailure } from '../../../lib/coord/etcd/rpc-failure.js';
+
+type Answer = (stream: ServerHttp2Stream) => void;
+
+let server: Http2Server;
+let client: Client;
+let channel: Channel;
+let metadata: Metadata;
+let unary: UnaryChannel;
+let received: { path: unknown; token: unknown; body: Buffer }[];
+let sessions: ServerHttp2Session[];
+let answer: Answer;
+
+const HEAD = { ':status': 200, 'content-type': 'application/grpc' };
+const framed = (message: Buffer, length = message.length): Buffer => {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(length, 1);
+  return Buffer.concat([prefix, message]);
+};
+const says =
+  (body: Buffer, trailers: Record<string, string> = { 'grpc-status': '0' }): Answer =>
+  (stream) => {
+    stream.respond(HEAD, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.end(body);
+  };
+const refuses =
+  (status: number, message: string): Answer =>
+  (stream) =>
+    stream.respond({ ...HEAD, 'grpc-status': status, 'grpc-message': message }, { endStream: true });
+
+beforeEach(async () => {
+  received = [];
+  sessions = [];
+  answer = says(framed(Buffer.from('hello')));
+  server = createServer();
+  server.on('session', (session) => sessions.push(session));
+  server.on('stream', (stream, headers) => {
+    const body: Buffer[] = [];
+    stream.on('error', () => undefined);
+    stream.on('data', (chunk: Buffer) => body.push(chunk));
+    stream.on('end', () => {
+      received.push({ path: headers[':path'], token: headers['token'], body: Buffer.concat(body) });
+      answer(stream);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  client = new Client(`127.0.0.1:${(server.address() as AddressInfo).port}`, credentials.createInsecure());
+  channel = client.getChannel();
+  metadata = new Metadata();
+  unary = new UnaryChannel(channel, metadata);
+});
+afterEach(async () => {
+  client.close();
+  for (const session of sessions) session.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const call = (request = Buffer.from('ask')): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    unary.call('/Service/Method', request, (code, details, message) =>
+      code === 0 ? resolve(message!) : reject(new RpcFailure(statusError(code, details))),
+    );
+  });
+const failure = (): Promise<RpcFailure> =>
+  call().then(
+    () => Promise.reject(new Error('it was answered')),
+    (error: RpcFailure) => error,
+  );
+const borrowed = (): boolean => BorrowedConnection.of(channel, metadata) !== undefined;
+
+it('goes through the layers of grpc-js while there is no connection, and then on the connection of the channel', async () => {
+  expect(borrowed()).toBe(false);
+  expect((await call()).toString()).toBe('hello');
+  expect(borrowed()).toBe(true);
+  expect((await call()).toString()).toBe('hello');
+  expect(sessions).toHaveLength(1);
+  expect(received.map(({ path, body }) => [path, body])).toEqual([
+    ['/Service/Method', framed(Buffer.from('ask'))],
+    ['/Service/Method', framed(Buffer.from('ask'))],
+  ]);
+});
+
+it('stays with the layers where grpc-js does not show its connection', async () => {
+  const plain: Channel = { createCall: channel.createCall.bind(channel) };
+  unary = new UnaryChannel(plain, metadata);
+  for (let i = 0; i < 2; i++) expect((await call()).toString()).toBe('hello');
+  expect(BorrowedConnection.of(plain, metadata)).toBeUndefined();
+  answer = refuses(5, 'not here');
+  expect(await failure()).toMatchObject({ code: 5, reason: 'not here', fate: 'refused' });
+});
+
+describe.each(['through the layers', 'on the connection'])('%s', (way) => {
+  beforeEach(async () => {
+    if (way === 'on the connection') await call();
+    received = [];
+  });
+
+  it('reads an empty and a large message, and sends a large one', async () => {
+    answer = says(framed(Buffer.alloc(0)));
+    expect(await call(Buffer.alloc(0))).toHaveLength(0);
+    const large = Buffer.alloc(3_000_000, 'x');
+    answer = says(framed(large));
+    expect((await call(large)).equals(large)).toBe(true);
+    expect(received[1]!.body).toHaveLength(large.length + 5);
+  });
+
+  it('tells the status that the server gives, before or after a message', async () => {
+    answer = refuses(9, 'etcdserver: 100%25 “full”'.replace('“', '%E2%80%9C').replace('”', '%E2%80%9D'));
+    expect(await failure()).toMatchObject({ code: 9, reason: 'etcdserver: 100% “full”', fate: 'refused' });
+    answer = says(framed(Buffer.from('x')), { 'grpc-status': '14', 'grpc-message': 'etcdserver: no leader' });
+    expect(await failure()).toMatchObject({ code: 14, reason: 'etcdserver: no leader', fate: 'not-run' });
+    answer = refuses(2, 'a stray %');
+    expect((await failure()).reason).toBe('a stray %');
+  });
+
+  it('does not know what became of a call whose connection ends', async () => {
+    answer = (stream) => stream.session!.destroy();
+    expect(await failure()).toMatchObject({ code: 14, fate: 'unknown', doubt: true });
+    answer = says(framed(Buffer.from('back')));
+    expect((await call()).toString()).toBe('back');
+  });
+
+  it('knows that a refused stream did not run', async () => {
+    let first = true;
+    answer = (stream) => {
+      if (!first) return says(framed(Buffer.from('at last')))(stream);
+      first = false;
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    };
+    // grpc-js sends it again by itself.
+    if (way === 'through the layers') expect((await call()).toString()).toBe('at last');
+    else expect(await failure()).toMatchObject({ code: 14, fate: 'not-run' });
+  });
+
+  it.each([
+    ['another code', constants.NGHTTP2_INTERNAL_ERROR],
+    ['a plea for calm', constants.NGHTTP2_ENHANCE_YOUR_CALM],
+    ['a cancellation', constants.NGHTTP2_CANCEL],
+    ['no reason', constants.NGHTTP2_NO_ERROR],
+  ])('does not know what became of a stream that is ended with %s', async (_, code) => {
+    answer = (stream) => stream.close(code);
+    expect(await failure()).toMatchObject({ fate: 'unknown', doubt: true });
+  });
+
+  it('does not take an answer of something else than gRPC for a refusal of etcd', async () => {
+    answer = (stream) => {
+      stream.respond({ ':status': 503 });
+      stream.end('<html>away</html>');
+    };
+    expect(await failure()).toMatchObject({ code: 14, fate: 'unknown' });
+  });
+
+  it('takes a broken or missing message for no answer', async () => {
+    answer = says(framed(Buffer.from('short'), 50));
+    expect(await failure()).toMatchObject({ fate: 'unknown' });
+    answer = says(Buffer.alloc(0));
+    expect(await failure()).toMatchObject({ code: 13, fate: 'unknown' });
+  });
+
+  it('ends on the server when it is cancelled', async () => {
+    const closed = new Promise<number>((resolve) => {
+      answer = (stream) => {
+        stream.on('close', () => resolve(stream.rstCode));
+        cancel('enough');
+      };
+    });
+    const cancel = unary.call('/Service/Method', Buffer.from('ask'), () => undefined);
+    expect(await closed).toBe(constants.NGHTTP2_CANCEL);
+  });
+
+  it('goes on over the next connection when the server sends one away', async () => {
+    await call();
+    sessions[0]!.goaway();
+    await expect.poll(() => call().then(String, () => 'not yet')).toBe('hello');
+    await expect.poll(borrowed).toBe(true);
+    expect(sessions.length).toBeGreaterThan(1);
+  });
+});
+
+it('sends what is in the metadata at the time', async () => {
+  await call();
+  await call();
+  metadata.set('token', 'new');
+  unary.renew();
+  await call();
+  expect(received.map(({ token }) => token)).toEqual([undefined, undefined, 'new']);
+});
+
+it('lets grpc-js ping the connection while a call is on it, and not afterwards', async () => {
+  client.close();
+  client = new Client(client.getChannel().getTarget().replace('dns:', ''), credentials.createInsecure(), {
+    'grpc.keepalive_time_ms': 100,
+    'grpc.keepalive_timeout_ms': 100,
+  });
+  channel = client.getChannel();
+  unary = new UnaryChannel(channel, metadata);
+  await call();
+  let pings = 0;
+  sessions.at(-1)!.on('ping', () => pings++);
+  let finish = (): void => undefined;
+  answer = (stream) => {
+    finish = () => says(framed(Buffer.from('late')))(stream);
+  };
+  const late = call();
+  await expect.poll(() => pings).toBeGreaterThan(1);
+  finish();
+  expect((await late).toString()).toBe('late');
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const before = pings;
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(pings).toBe(before);
+});
