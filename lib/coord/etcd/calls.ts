@@ -48,8 +48,8 @@ export class Calls {
    * Runs a call that writes. It is repeated only if it provably did not run, or if `idempotent` says that twice equals
    * once. A write that may have run, and whose answer nobody got, ends in an {@link OutcomeUnknownError}.
    */
-  write<T>(run: Run<T>, { idempotent = false, ...options }: AttemptOptions = {}): Promise<T> {
-    return this.#call(run, options, idempotent ? 'idempotent write' : 'write');
+  write<T>(run: Run<T>, options: AttemptOptions = {}): Promise<T> {
+    return this.#call(run, options, options.idempotent ? 'idempotent write' : 'write');
   }
 
   async #call<T>(run: Run<T>, options: AttemptOptions, kind: CallKind): Promise<T> {

@@ -12,7 +12,7 @@ const OPERATION_OVERHEAD = 64;
 /** Writes that ride as one etcd transaction, each nested, with its own comparisons and its own outcome. */
 export class CommitBatch {
   readonly entries: CommitEntry[] = [];
-  #riders: readonly CommitEntry[] = [];
+  #riders: CommitEntry[] = [];
   #footprint: Footprint | undefined;
   /** How many of the entries are in the footprint and the sums. */
   #weighed = 0;
@@ -47,16 +47,22 @@ export class CommitBatch {
 
   /** When the last one's time is over, on the monotonic clock. */
   get end(): number {
-    return this.entries.reduce((latest, { end }) => Math.max(latest, end), 0);
+    let latest = 0;
+    for (const { end } of this.entries) latest = Math.max(latest, end);
+    return latest;
   }
 
   /** What is to be sent at this moment: the transactions of those who still want it. There may be none. */
   send(): readonly Txn[] {
-    this.#riders = this.entries.filter((entry) => entry.isSendable());
-    return this.#riders.map((rider) => {
-      rider.sent();
-      return rider.txn;
-    });
+    this.#riders = [];
+    const txns: Txn[] = [];
+    for (const entry of this.entries) {
+      if (!entry.isSendable()) continue;
+      entry.sent();
+      this.#riders.push(entry);
+      txns.push(entry.txn);
+    }
+    return txns;
   }
 
   /** What {@link send} gave last provably did not run. */
@@ -66,7 +72,7 @@ export class CommitBatch {
 
   /** Gives each its answer to what {@link send} gave last. */
   answer(results: readonly TxnResult[]): void {
-    this.#riders.forEach((rider, index) => rider.resolve(results[index]!));
+    for (const [index, result] of results.entries()) this.#riders[index]!.resolve(result);
   }
 
   #hasRoomFor(entry: CommitEntry, head: CommitEntry): boolean {

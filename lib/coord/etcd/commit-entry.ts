@@ -40,8 +40,10 @@ export class CommitEntry {
   readonly #session: Session | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #caller: Caller;
-  readonly #cancelTimer: () => void;
-  readonly #stopListening: () => void;
+  readonly #clock: Clock;
+  readonly #timeout: number;
+  #cancelTimer: (() => void) | undefined;
+  readonly #stopListening: (() => void) | undefined;
   /** Attempts that may have run. */
   #attempts = 0;
   #settled = false;
@@ -58,11 +60,21 @@ export class CommitEntry {
     this.end = clock.now() + timeout;
     this.#session = session;
     this.#caller = caller;
+    this.#clock = clock;
+    this.#timeout = timeout;
     this.#signal = signal;
-    this.#stopListening = onAbort(signal, () => {
-      if (this.#attempts === 0 || !abortUnsentOnly) this.reject(signal!.reason);
+    this.#stopListening =
+      signal &&
+      onAbort(signal, () => {
+        if (this.#attempts === 0 || !abortUnsentOnly) this.reject(signal.reason);
+      });
+  }
+
+  /** Sees itself that its time is kept, unlike one that goes alone and at once: then its call does. */
+  keepTime(): void {
+    this.#cancelTimer ??= this.#clock.after(this.#timeout, () => this.reject(this.#timeoutError()), {
+      hold: true,
     });
-    this.#cancelTimer = clock.after(timeout, () => this.reject(this.#timeoutError(timeout)), { hold: true });
   }
 
   /**
@@ -99,13 +111,13 @@ export class CommitEntry {
   #settle(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    this.#cancelTimer();
-    this.#stopListening();
+    this.#cancelTimer?.();
+    this.#stopListening?.();
     return true;
   }
 
-  #timeoutError(timeout: number): Error {
-    const budget = `within ${Math.round(timeout)} ms`;
+  #timeoutError(): Error {
+    const budget = `within ${Math.round(this.#timeout)} ms`;
     return this.#attempts > 0
       ? outcomeUnknown(budget)
       : new CoordUnavailableError(`a write could not be sent to etcd ${budget}; nothing was written`);

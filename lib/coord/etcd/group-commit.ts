@@ -50,7 +50,9 @@ export class GroupCommit {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const timeout = budgetOf(options, this.#defaultTimeout);
-      this.#queue.push(new CommitEntry(txn, options, { resolve, reject }, this.#clock, timeout));
+      const entry = new CommitEntry(txn, options, { resolve, reject }, this.#clock, timeout);
+      if (this.#queue.length > 0 || this.#inFlight.size > 0) entry.keepTime();
+      this.#queue.push(entry);
       this.#schedule();
     });
   }
@@ -86,7 +88,8 @@ export class GroupCommit {
     const batch = new CommitBatch();
     const passed: CommitEntry[] = [];
     let blocked: Footprint | undefined;
-    let inOrder = [...this.#inFlight].every(({ unordered }) => unordered);
+    let inOrder = true;
+    for (const { unordered } of this.#inFlight) inOrder &&= unordered;
     let taken = 0;
     for (const entry of this.#queue) {
       if (batch.full || passed.length >= LOOK_AHEAD) break;
@@ -110,18 +113,19 @@ export class GroupCommit {
   }
 
   async #sendBatch(batch: CommitBatch): Promise<void> {
-    const { idempotent } = batch;
+    const { idempotent, entries } = batch;
+    if (entries.length > 1) entries[0]!.keepTime();
     const timeout = Math.max(1, batch.end - this.#clock.now());
     const notRun = (): void => batch.notRun();
     try {
       batch.answer(await this.#send(() => batch.send(), { timeout, idempotent, notRun }));
     } catch (error) {
-      if (error instanceof EtcdRefusedError && batch.entries.length > 1) {
+      if (error instanceof EtcdRefusedError && entries.length > 1) {
         notRun();
-        for (const entry of batch.entries) entry.alone = true;
-        this.#queue.unshift(...batch.entries);
+        for (const entry of entries) entry.alone = true;
+        this.#queue.unshift(...entries);
       } else {
-        for (const entry of batch.entries) entry.reject(error);
+        for (const entry of entries) entry.reject(error);
       }
     }
     this.#inFlight.delete(batch);
