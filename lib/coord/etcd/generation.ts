@@ -190,6 +190,8 @@ function rpcOptions(endpoint: Endpoint, options: EtcdOptions): IOptions {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
       'grpc.enable_http_proxy': 0,
+      // Channels do not see our calls, and would leave the connection after half an hour: not before a timer's longest.
+      'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
     },
   };
 }

@@ -16,8 +16,14 @@ import {
   UNKNOWN,
 } from './grpc-status.js';
 
-/** The end of a call, told once; the message is there if the code is OK. */
-export type Done = (code: number, details: string, message?: Buffer) => void;
+/** What comes back from a call. */
+export interface CallListener {
+  message(message: Buffer): void;
+  /** Told once, after the last message, unless the call was cancelled. */
+  ended(code: number, details: string): void;
+  /** Nothing of the call is left on the connection. */
+  closed(): void;
+}
 
 /** Before each message: whether it is compressed, and its length. */
 const PREFIX = 5;
@@ -34,46 +40,52 @@ const OF_HTTP: Readonly<Record<number, number>> = {
   504: UNAVAILABLE,
 };
 
-/** A unary call as a stream of its own: gRPC over HTTP/2 (gRPC's doc/PROTOCOL-HTTP2.md), uncompressed. */
+/** A call as a stream of its own: gRPC over HTTP/2 (gRPC's doc/PROTOCOL-HTTP2.md), uncompressed. */
 export class Http2Call {
   readonly #stream: ClientHttp2Stream;
-  readonly #done: Done;
-  readonly #chunks: Buffer[] = [];
+  readonly #listener: CallListener;
+  /** The beginning of a message whose end is on its way, and how long it has to be before it can be read on. */
+  #begun: Buffer[] = [];
+  #begunBytes = 0;
+  #needed = 0;
   #httpStatus: number | undefined;
   #granted = false;
   #ended = false;
   #error: Error | undefined;
 
-  /** `closed` is called when nothing of the call is left on the connection. */
-  constructor(
-    session: ClientHttp2Session,
-    headers: OutgoingHttpHeaders,
-    request: Buffer,
-    done: Done,
-    closed: () => void,
-  ) {
-    this.#done = done;
+  constructor(session: ClientHttp2Session, headers: OutgoingHttpHeaders, listener: CallListener) {
+    this.#listener = listener;
     this.#stream = session
       .request(headers)
       .on('response', (answer, flags) => {
         this.#httpStatus = answer[':status'];
         if (flags & constants.NGHTTP2_FLAG_END_STREAM) this.#trailers(answer);
       })
-      .on('data', (chunk: Buffer) => this.#chunks.push(chunk))
+      .on('data', (chunk: Buffer) => this.#data(chunk))
       .on('trailers', (trailers) => this.#trailers(trailers))
-      .on('end', () => this.#answered())
+      .on('end', () => {
+        // All data has been read.
+        if (!this.#granted) return;
+        if (this.#begun.length > 0) this.#end(INTERNAL, 'the answer broke off');
+        else this.#end(OK, '');
+      })
       .on('error', (error) => {
         this.#error = error;
       })
       .on('close', () => {
-        closed();
+        listener.closed();
         this.#cutOff();
       });
-    const frame = Buffer.allocUnsafe(PREFIX + request.length);
-    frame.writeUInt8(0, 0);
-    frame.writeUInt32BE(request.length, 1);
-    request.copy(frame, PREFIX);
-    this.#stream.end(frame);
+  }
+
+  /** Sends a message; what is written while another is on its way to the socket goes with the next ones in one piece. */
+  write(message: Buffer): void {
+    this.#stream.write(framed(message));
+  }
+
+  /** Sends the last message. */
+  finish(message: Buffer): void {
+    this.#stream.end(framed(message));
   }
 
   cancel(): void {
@@ -81,10 +93,37 @@ export class Http2Call {
     this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
-  #end(code: number, details: string, message?: Buffer): void {
+  #end(code: number, details: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#done(code, details, message);
+    this.#listener.ended(code, details);
+  }
+
+  #data(chunk: Buffer): void {
+    let data = chunk;
+    if (this.#begun.length > 0) {
+      this.#begun.push(chunk);
+      this.#begunBytes += chunk.length;
+      if (this.#begunBytes < this.#needed) return;
+      data = Buffer.concat(this.#begun);
+      this.#begun = [];
+    }
+    let at = 0;
+    while (!this.#ended && at < data.length) {
+      const whole = data.length - at < PREFIX ? PREFIX : PREFIX + data.readUInt32BE(at + 1);
+      if (data.length - at < whole) {
+        this.#begun = [at === 0 ? data : data.subarray(at)];
+        this.#begunBytes = data.length - at;
+        this.#needed = whole;
+        return;
+      }
+      if (data[at] !== 0) {
+        this.#end(INTERNAL, 'the answer is compressed, which was not asked for');
+        return this.cancel();
+      }
+      this.#listener.message(data.subarray(at + PREFIX, at + whole));
+      at += whole;
+    }
   }
 
   #trailers({ 'grpc-status': status, 'grpc-message': message = '' }: IncomingHttpHeaders): void {
@@ -92,16 +131,6 @@ export class Http2Call {
     const code = Number(status);
     if (code === OK) this.#granted = true;
     else this.#end(code, decoded(String(message)));
-  }
-
-  /** All data has been read. */
-  #answered(): void {
-    if (!this.#granted) return;
-    const answer = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    if (answer.length < PREFIX) return this.#end(INTERNAL, 'the answer has no message');
-    if (answer.readUInt8(0) !== 0 || answer.readUInt32BE(1) !== answer.length - PREFIX)
-      return this.#end(INTERNAL, 'the answer is not one uncompressed message');
-    this.#end(OK, '', answer.subarray(PREFIX));
   }
 
   /** The stream is closed: if there was no status before, there will be none. */
@@ -116,6 +145,14 @@ export class Http2Call {
       return this.#end(OF_HTTP[this.#httpStatus] ?? UNKNOWN, `HTTP status ${this.#httpStatus}`);
     this.#end(UNAVAILABLE, `the connection was lost (${this.#error?.message ?? `HTTP/2 code ${rstCode}`})`);
   }
+}
+
+function framed(message: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(PREFIX + message.length);
+  frame.writeUInt8(0, 0);
+  frame.writeUInt32BE(message.length, 1);
+  message.copy(frame, PREFIX);
+  return frame;
 }
 
 function decoded(message: string): string {

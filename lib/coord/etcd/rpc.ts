@@ -1,13 +1,6 @@
-import {
-  AuthClient,
-  Etcd3,
-  type ICallable,
-  type IDuplexStream,
-  type IOptions,
-  LeaseClient,
-  MaintenanceClient,
-} from 'etcd3';
+import { AuthClient, Etcd3, type ICallable, type IOptions, LeaseClient, MaintenanceClient } from 'etcd3';
 import { CALL, type CallControl, type WireOptions } from './call-control.js';
+import { DirectStream, type MessageStream } from './direct-stream.js';
 import type { RangeQuery, RangeResult, Txn, TxnResult } from './kv.js';
 import {
   decodeRange,
@@ -19,7 +12,7 @@ import {
 } from './answers.js';
 import { CANCELLED, INTERNAL, OK, statusError } from './grpc-status.js';
 import { encodeRange, encodeRenewal, encodeTxns, encodeWatch, type WatchRequest } from './requests.js';
-import { type Channel, type Metadata, UnaryChannel } from './unary-channel.js';
+import { type Channel, GrpcChannel, type Metadata } from './grpc-channel.js';
 
 type Decode<T> = (bytes: Buffer) => T;
 
@@ -33,7 +26,14 @@ interface ServiceClient {
     decode: Decode<Received>,
     metadata: Metadata,
     options: object,
-  ): IDuplexStream<Sent, Received>;
+  ): MessageStream<Sent, Received>;
+}
+
+interface StreamMethod<Sent, Received> {
+  readonly service: string;
+  readonly path: string;
+  readonly encode: (request: Sent) => Buffer;
+  readonly decode: Decode<Received>;
 }
 
 /** A method of etcd's services, which etcd3's clients carry by its name. */
@@ -55,10 +55,23 @@ export interface Pool {
 }
 
 const NO_OPTIONS = Object.freeze({});
+const WATCH: StreamMethod<WatchRequest, WatchResponse> = {
+  service: 'Watch',
+  path: '/etcdserverpb.Watch/Watch',
+  encode: encodeWatch,
+  decode: decodeWatch,
+};
+const LEASE_KEEP_ALIVE: StreamMethod<bigint, RenewalAnswer> = {
+  service: 'Lease',
+  path: '/etcdserverpb.Lease/LeaseKeepAlive',
+  encode: encodeRenewal,
+  decode: decodeRenewal,
+};
 /**
  * etcd's services at one endpoint: etcd3's generated clients, its TLS and its types, without what its pool puts around each
  * call. That repeats writes, closes channels under the calls of others, retells errors, and is a tenth of what a call costs.
- * Ranges, transactions, watches and renewals have messages of their own, unary calls a way of their own: {@link UnaryChannel}.
+ * Ranges, transactions, watches and renewals have messages of their own, and calls have a way of their own:
+ * {@link GrpcChannel}.
  */
 export class Rpc {
   readonly lease: LeaseClient;
@@ -67,7 +80,7 @@ export class Rpc {
   readonly #etcd3: Etcd3;
   readonly #pool: Pool;
   readonly #metadata: Metadata;
-  readonly #unaries = new Map<string, UnaryChannel>();
+  readonly #channels = new Map<string, GrpcChannel>();
 
   private constructor(etcd3: Etcd3, metadata: Metadata) {
     this.#etcd3 = etcd3;
@@ -93,7 +106,7 @@ export class Rpc {
   /** Sends `token` with each call from now on. */
   authenticateWith(token: string): void {
     this.#metadata.set('token', token);
-    for (const unary of this.#unaries.values()) unary.renew();
+    for (const channel of this.#channels.values()) channel.renew();
   }
 
   range(query: RangeQuery, options: WireOptions): Promise<RangeResult> {
@@ -105,13 +118,13 @@ export class Rpc {
     return this.#kv('Txn', encodeTxns(txns), (bytes) => decodeTxns(bytes, txns.length), options);
   }
 
-  watch(control: CallControl): IDuplexStream<WatchRequest, WatchResponse> {
-    return this.#stream('Watch', 'Watch', encodeWatch, decodeWatch, control);
+  watch(control: CallControl): MessageStream<WatchRequest, WatchResponse> {
+    return this.#stream(WATCH, control);
   }
 
   /** Takes the ids of leases to renew. */
-  leaseKeepAlive(control: CallControl): IDuplexStream<bigint, RenewalAnswer> {
-    return this.#stream('Lease', 'LeaseKeepAlive', encodeRenewal, decodeRenewal, control);
+  leaseKeepAlive(control: CallControl): MessageStream<bigint, RenewalAnswer> {
+    return this.#stream(LEASE_KEEP_ALIVE, control);
   }
 
   /** At once: etcd3 waits a second before it closes a channel that is just connecting, and the process with it. */
@@ -143,7 +156,7 @@ export class Rpc {
     const control = options?.[CALL] as CallControl | undefined;
     return new Promise<T>((resolve, reject) => {
       if (control?.cancelled !== undefined) throw statusError(CANCELLED, control.cancelled);
-      const cancel = this.#unary(service).call(path, request, (code, details, answer) => {
+      const cancel = this.#channel(service).unary(path, request, (code, details, answer) => {
         if (code !== OK) return reject(statusError(code, details));
         try {
           resolve(decode(answer!));
@@ -159,26 +172,24 @@ export class Rpc {
   }
 
   #stream<Sent, Received>(
-    service: string,
-    method: string,
-    encode: (request: Sent) => Buffer,
-    decode: Decode<Received>,
+    { service, path, encode, decode }: StreamMethod<Sent, Received>,
     control: CallControl,
-  ): IDuplexStream<Sent, Received> {
-    const path = `/etcdserverpb.${service}/${method}`;
-    const client = this.#client(service);
-    const stream = client.makeBidiStreamRequest(path, encode, decode, this.#metadata, NO_OPTIONS);
+  ): MessageStream<Sent, Received> {
+    // All channels of an endpoint share one connection, and that of `KV` was the first to be used.
+    const direct = DirectStream.open(this.#channel('KV'), path, encode, decode);
+    const stream =
+      direct ?? this.#client(service).makeBidiStreamRequest(path, encode, decode, this.#metadata, NO_OPTIONS);
     control.started(() => stream.cancel());
     return stream;
   }
 
-  #unary(service: string): UnaryChannel {
-    let unary = this.#unaries.get(service);
-    if (!unary) {
-      unary = new UnaryChannel(this.#client(service).getChannel(), this.#metadata);
-      this.#unaries.set(service, unary);
+  #channel(service: string): GrpcChannel {
+    let channel = this.#channels.get(service);
+    if (!channel) {
+      channel = new GrpcChannel(this.#client(service).getChannel(), this.#metadata);
+      this.#channels.set(service, channel);
     }
-    return unary;
+    return channel;
   }
 
   #client(service: string): ServiceClient {

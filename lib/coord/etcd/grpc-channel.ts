@@ -1,6 +1,6 @@
 import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2';
 import { CANCELLED, INTERNAL, OK } from './grpc-status.js';
-import { type Done, Http2Call } from './http2-call.js';
+import { type CallListener, Http2Call } from './http2-call.js';
 
 /** gRPC's metadata, by shape: only the gRPC rooms import grpc-js. */
 export interface Metadata {
@@ -41,12 +41,16 @@ interface Transport {
   removeActiveCall(guest: Guest): void;
 }
 
+/** The end of a unary call; the message is there if the code is OK. */
+export type Done = (code: number, details: string, message?: Buffer) => void;
+
 /**
- * Unary calls on a channel of grpc-js, each a stream of its own on the channel's connection. grpc-js dials, encrypts, pings
- * and notices the end; its layers above the stream are left out, which take as long as all the rest of a call. While the
- * channel has no connection, or a grpc-js of another build does not show it, calls go through those layers.
+ * Calls on a channel of grpc-js, each a stream of its own on the channel's connection. grpc-js dials, encrypts, pings and
+ * notices the end; its layers above the stream are left out: they take as long as all the rest of a unary call, and send the
+ * messages of a stream one in a turn of the event loop. While the channel has no connection, or a grpc-js of another build
+ * does not show it, calls have to go through those layers.
  */
-export class UnaryChannel {
+export class GrpcChannel {
   readonly #channel: Channel;
   readonly #metadata: Metadata;
   readonly #headers = new Map<string, OutgoingHttpHeaders>();
@@ -62,13 +66,30 @@ export class UnaryChannel {
     this.#headers.clear();
   }
 
-  /** Sends `request`; `done` is told of the end. Returns how to cancel; then `done` may be told, or not. */
-  call(path: string, request: Buffer, done: Done): (reason: string) => void {
+  /** Sends `request`; `done` is told of the end, once. Returns how to cancel; then `done` may be told, or not. */
+  unary(path: string, request: Buffer, done: Done): (reason: string) => void {
+    let answer: Buffer | undefined;
+    const message = (received: Buffer): void => {
+      answer = received;
+    };
+    const ended = (code: number, details: string): void => {
+      if (code === OK && !answer) done(INTERNAL, 'the answer has no message');
+      else done(code, details, answer);
+    };
+    const call = this.stream(path, message, ended);
+    if (!call) return callThrough(this.#channel, path, this.#metadata, request, message, ended);
+    call.finish(request);
+    return () => call.cancel();
+  }
+
+  /** A call that may send and get many messages; `undefined` while there is no connection to be had. */
+  stream(
+    path: string,
+    message: CallListener['message'],
+    ended: CallListener['ended'],
+  ): Http2Call | undefined {
     if (!this.#connection?.open) this.#connection = BorrowedConnection.of(this.#channel, this.#metadata);
-    return (
-      this.#connection?.call(this.#headersOf(path), request, done) ??
-      callThrough(this.#channel, path, this.#metadata, request, done)
-    );
+    return this.#connection?.call(this.#headersOf(path), message, ended);
   }
 
   #headersOf(path: string): OutgoingHttpHeaders {
@@ -122,11 +143,14 @@ export class BorrowedConnection {
     return !closed && !destroyed;
   }
 
-  /** Returns how to cancel the call, as {@link UnaryChannel.call} does. */
-  call(headers: OutgoingHttpHeaders, request: Buffer, done: Done): () => void {
-    const call = new Http2Call(this.#transport.session, headers, request, done, this.#closed);
+  call(
+    headers: OutgoingHttpHeaders,
+    message: CallListener['message'],
+    ended: CallListener['ended'],
+  ): Http2Call {
+    const call = new Http2Call(this.#transport.session, headers, { message, ended, closed: this.#closed });
     if (this.#calls++ === 0) this.#transport.addActiveCall(this.#guest);
-    return () => call.cancel();
+    return call;
   }
 }
 
@@ -135,19 +159,14 @@ function callThrough(
   path: string,
   metadata: Metadata,
   request: Buffer,
-  done: Done,
+  message: CallListener['message'],
+  ended: CallListener['ended'],
 ): (reason: string) => void {
   const call = channel.createCall(path, Infinity, null, null, undefined);
-  let answer: Buffer | undefined;
   call.start(metadata, {
     onReceiveMetadata: () => undefined,
-    onReceiveMessage: (message) => {
-      answer = message;
-    },
-    onReceiveStatus: ({ code, details }) => {
-      if (code === OK && !answer) done(INTERNAL, 'the answer has no message');
-      else done(code, details, answer);
-    },
+    onReceiveMessage: message,
+    onReceiveStatus: ({ code, details }) => ended(code, details),
   });
   call.startRead();
   call.sendMessageWithContext({}, request);

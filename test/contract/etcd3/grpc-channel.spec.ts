@@ -6,9 +6,10 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BorrowedConnection, type Channel, UnaryChannel } from '../../../lib/coord/etcd/unary-channel.js';
+import { type ChannelOptions, Client, credentials, Metadata } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DirectStream } from '../../../lib/coord/etcd/direct-stream.js';
+import { BorrowedConnection, type Channel, GrpcChannel } from '../../../lib/coord/etcd/grpc-channel.js';
 import { statusError } from '../../../lib/coord/etcd/grpc-status.js';
 import { RpcFailure } from '../../../lib/coord/etcd/rpc-failure.js';
 
@@ -18,7 +19,7 @@ let server: Http2Server;
 let client: Client;
 let channel: Channel;
 let metadata: Metadata;
-let unary: UnaryChannel;
+let grpc: GrpcChannel;
 let received: { path: unknown; token: unknown; body: Buffer }[];
 let sessions: ServerHttp2Session[];
 let answer: Answer;
@@ -60,7 +61,7 @@ beforeEach(async () => {
   client = new Client(`127.0.0.1:${(server.address() as AddressInfo).port}`, credentials.createInsecure());
   channel = client.getChannel();
   metadata = new Metadata();
-  unary = new UnaryChannel(channel, metadata);
+  grpc = new GrpcChannel(channel, metadata);
 });
 afterEach(async () => {
   client.close();
@@ -68,9 +69,16 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+const reconnect = (options: ChannelOptions): void => {
+  const target = client.getChannel().getTarget().replace('dns:', '');
+  client.close();
+  client = new Client(target, credentials.createInsecure(), options);
+  channel = client.getChannel();
+  grpc = new GrpcChannel(channel, metadata);
+};
 const call = (request = Buffer.from('ask')): Promise<Buffer> =>
   new Promise((resolve, reject) => {
-    unary.call('/Service/Method', request, (code, details, message) =>
+    grpc.unary('/Service/Method', request, (code, details, message) =>
       code === 0 ? resolve(message!) : reject(new RpcFailure(statusError(code, details))),
     );
   });
@@ -95,7 +103,7 @@ it('goes through the layers of grpc-js while there is no connection, and then on
 
 it('stays with the layers where grpc-js does not show its connection', async () => {
   const plain: Channel = { createCall: channel.createCall.bind(channel) };
-  unary = new UnaryChannel(plain, metadata);
+  grpc = new GrpcChannel(plain, metadata);
   for (let i = 0; i < 2; i++) expect((await call()).toString()).toBe('hello');
   expect(BorrowedConnection.of(plain, metadata)).toBeUndefined();
   answer = refuses(5, 'not here');
@@ -177,7 +185,7 @@ describe.each(['through the layers', 'on the connection'])('%s', (way) => {
         cancel('enough');
       };
     });
-    const cancel = unary.call('/Service/Method', Buffer.from('ask'), () => undefined);
+    const cancel = grpc.unary('/Service/Method', Buffer.from('ask'), () => undefined);
     expect(await closed).toBe(constants.NGHTTP2_CANCEL);
   });
 
@@ -194,19 +202,13 @@ it('sends what is in the metadata at the time', async () => {
   await call();
   await call();
   metadata.set('token', 'new');
-  unary.renew();
+  grpc.renew();
   await call();
   expect(received.map(({ token }) => token)).toEqual([undefined, undefined, 'new']);
 });
 
 it('lets grpc-js ping the connection while a call is on it, and not afterwards', async () => {
-  client.close();
-  client = new Client(client.getChannel().getTarget().replace('dns:', ''), credentials.createInsecure(), {
-    'grpc.keepalive_time_ms': 100,
-    'grpc.keepalive_timeout_ms': 100,
-  });
-  channel = client.getChannel();
-  unary = new UnaryChannel(channel, metadata);
+  reconnect({ 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 100 });
   await call();
   let pings = 0;
   sessions.at(-1)!.on('ping', () => pings++);
@@ -222,4 +224,134 @@ it('lets grpc-js ping the connection while a call is on it, and not afterwards',
   const before = pings;
   await new Promise((resolve) => setTimeout(resolve, 400));
   expect(pings).toBe(before);
+});
+
+it('outlives a channel that goes idle: what runs ends, what comes dials anew', async () => {
+  reconnect({ 'grpc.client_idle_timeout_ms': 1_000 });
+  await call();
+  let finish = (): void => undefined;
+  answer = (stream) => {
+    finish = () => says(framed(Buffer.from('late')))(stream);
+  };
+  const late = call();
+  await expect.poll(borrowed, { timeout: 5_000 }).toBe(false);
+  answer = says(framed(Buffer.from('anew')));
+  expect((await call()).toString()).toBe('anew');
+  finish();
+  expect((await late).toString()).toBe('late');
+});
+
+describe('a stream', () => {
+  const open = (decode = (message: Buffer) => message.toString()) => {
+    const stream = DirectStream.open(grpc, '/Service/Stream', (text: string) => Buffer.from(text), decode)!;
+    const seen: string[] = [];
+    stream.on('data', (text: string) => seen.push(text));
+    const end = new Promise<string>((resolve) => {
+      stream.on('end', () => resolve('end'));
+      stream.on('error', (error: Error) => resolve(error.message));
+    });
+    return { stream, seen, end };
+  };
+  /** What the server does with a stream as soon as it is there. */
+  const serve = (serving: Answer): void => {
+    server.removeAllListeners('stream');
+    server.on('stream', (stream) => {
+      stream.on('error', () => undefined);
+      serving(stream);
+    });
+  };
+  beforeEach(() => call());
+
+  it('is not to be had without a connection', () => {
+    const plain: Channel = { createCall: channel.createCall.bind(channel) };
+    expect(new GrpcChannel(plain, metadata).stream('/Service/Stream', vi.fn(), vi.fn())).toBeUndefined();
+  });
+
+  it('sends what is written in one tick in few pieces, in order', async () => {
+    const chunks: Buffer[] = [];
+    serve((stream) => stream.on('data', (chunk: Buffer) => chunks.push(chunk)));
+    const { stream } = open();
+    const texts = Array.from({ length: 1_000 }, (_, index) => `message ${index}`);
+    for (const text of texts) stream.write(text);
+    const all = Buffer.concat(texts.map((text) => framed(Buffer.from(text))));
+    await expect.poll(() => Buffer.concat(chunks).length).toBe(all.length);
+    expect(Buffer.concat(chunks).equals(all)).toBe(true);
+    expect(chunks.length).toBeLessThan(20);
+    stream.cancel();
+  });
+
+  it('reads messages however the bytes are cut, and then the end', async () => {
+    const texts = ['', 'a', 'bc', 'x'.repeat(100_000), 'last'];
+    const bytes = Buffer.concat(texts.map((text) => framed(Buffer.from(text))));
+    serve((stream) => {
+      stream.respond(HEAD, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      const write = (at: number): void => {
+        const size = at < 40 ? 1 : 7_001;
+        if (at >= bytes.length) stream.end();
+        else stream.write(bytes.subarray(at, at + size), () => setImmediate(write, at + size));
+      };
+      write(0);
+    });
+    const { seen, end } = open();
+    expect(await end).toBe('end');
+    expect(seen).toEqual(texts);
+  });
+
+  it('gives what came before the server ended it with a status, and the status', async () => {
+    serve(says(framed(Buffer.from('one')), { 'grpc-status': '14', 'grpc-message': 'etcdserver: no leader' }));
+    const { seen, end } = open();
+    expect(await end).toBe('14 UNAVAILABLE: etcdserver: no leader');
+    expect(seen).toEqual(['one']);
+  });
+
+  it('ends with an error when the connection is lost', async () => {
+    serve((stream) => {
+      stream.respond(HEAD);
+      stream.write(framed(Buffer.from('one')), () => setTimeout(() => stream.session!.destroy(), 20));
+    });
+    const { seen, end } = open();
+    expect(await end).toMatch(/^14 UNAVAILABLE: the connection was lost/);
+    expect(seen).toEqual(['one']);
+  });
+
+  it.each([
+    [
+      'cannot be read',
+      framed(Buffer.from('bad')),
+      "13 INTERNAL: etcd's answer cannot be read: no such thing",
+    ],
+    ['is compressed', Buffer.from([1, 0, 0, 0, 1, 65]), '13 INTERNAL: the answer is compressed'],
+  ])('ends, here and there, when a message %s', async (_, bytes, message) => {
+    const closed = new Promise<number>((resolve) => {
+      serve((stream) => {
+        stream.on('close', () => resolve(stream.rstCode));
+        stream.respond(HEAD);
+        stream.write(bytes);
+      });
+    });
+    const { seen, end } = open(() => {
+      throw new Error('no such thing');
+    });
+    expect(await end).toContain(message);
+    expect(await closed).toBe(constants.NGHTTP2_CANCEL);
+    expect(seen).toEqual([]);
+  });
+
+  it('is over for the server when it is cancelled, and tells nothing any more', async () => {
+    const closed = new Promise<number>((resolve) => {
+      serve((stream) => {
+        stream.on('close', () => resolve(stream.rstCode));
+        stream.respond(HEAD);
+        setImmediate(() => stream.write(framed(Buffer.from('late'))));
+      });
+    });
+    const { stream, seen, end } = open();
+    stream.cancel();
+    expect(await closed).toBe(constants.NGHTTP2_CANCEL);
+    expect(seen).toEqual([]);
+    expect(await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 50, 'silence'))])).toBe(
+      'silence',
+    );
+  });
 });
