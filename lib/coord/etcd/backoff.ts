@@ -36,8 +36,16 @@ export class Backoff {
   }
 }
 
-/** Resolves after `delay` ms, or at once when `signal` aborts: whoever waits asks the signal next. */
-export function pause(clock: Clock, delay: number, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves after `delay` ms, or at once when `signal` aborts: whoever waits asks the signal next. It keeps the process alive
+ * only with `hold`.
+ */
+export function pause(
+  clock: Clock,
+  delay: number,
+  signal: AbortSignal,
+  options?: { readonly hold?: boolean },
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = (): void => {
@@ -45,7 +53,7 @@ export function pause(clock: Clock, delay: number, signal: AbortSignal): Promise
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const cancel = clock.after(delay, done);
+    const cancel = clock.after(delay, done, options);
     signal.addEventListener('abort', done, { once: true });
   });
 }

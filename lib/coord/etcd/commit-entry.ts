@@ -1,7 +1,6 @@
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { OutcomeUnknownError } from '../../errors/outcome-unknown.error.js';
 import type { WriteOptions } from './calls.js';
-import type { Clock } from './clock.js';
 import type { Txn, TxnResult } from './kv.js';
 import { onAbort } from './on-abort.js';
 import type { Session } from './session.js';
@@ -27,7 +26,8 @@ interface Caller {
 }
 
 /**
- * One write and its caller, who gets one answer: what etcd said, or the end of the write's own time, signal or session.
+ * One write and its caller, who gets one answer: what etcd said, or the end of the write's own time, signal or session. Its
+ * time is kept by whoever has made it: see {@link expire}.
  * Whoever was told that nothing was written can rely on it: a settled entry is never sent afterwards.
  */
 export class CommitEntry {
@@ -40,9 +40,7 @@ export class CommitEntry {
   readonly #session: Session | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #caller: Caller;
-  readonly #clock: Clock;
   readonly #timeout: number;
-  #cancelTimer: (() => void) | undefined;
   readonly #stopListening: (() => void) | undefined;
   /** Attempts that may have run. */
   #attempts = 0;
@@ -52,15 +50,14 @@ export class CommitEntry {
     readonly txn: Txn,
     { signal, session, idempotent = false, unordered = false, abortUnsentOnly = false }: CommitOptions,
     caller: Caller,
-    clock: Clock,
+    now: number,
     timeout: number,
   ) {
     this.idempotent = idempotent;
     this.unordered = unordered;
-    this.end = clock.now() + timeout;
+    this.end = now + timeout;
     this.#session = session;
     this.#caller = caller;
-    this.#clock = clock;
     this.#timeout = timeout;
     this.#signal = signal;
     this.#stopListening =
@@ -68,13 +65,6 @@ export class CommitEntry {
       onAbort(signal, () => {
         if (this.#attempts === 0 || !abortUnsentOnly) this.reject(signal.reason);
       });
-  }
-
-  /** Sees itself that its time is kept, unlike one that goes alone and at once: then its call does. */
-  keepTime(): void {
-    this.#cancelTimer ??= this.#clock.after(this.#timeout, () => this.reject(this.#timeoutError()), {
-      hold: true,
-    });
   }
 
   /**
@@ -108,19 +98,25 @@ export class CommitEntry {
     if (this.#settle()) this.#caller.reject(error);
   }
 
+  /** Its time is over: to be called at {@link end}, unless it is settled. */
+  expire(): void {
+    const budget = `within ${Math.round(this.#timeout)} ms`;
+    this.reject(
+      this.#attempts > 0
+        ? outcomeUnknown(budget)
+        : new CoordUnavailableError(`a write could not be sent to etcd ${budget}; nothing was written`),
+    );
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
   #settle(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    this.#cancelTimer?.();
     this.#stopListening?.();
     return true;
-  }
-
-  #timeoutError(): Error {
-    const budget = `within ${Math.round(this.#timeout)} ms`;
-    return this.#attempts > 0
-      ? outcomeUnknown(budget)
-      : new CoordUnavailableError(`a write could not be sent to etcd ${budget}; nothing was written`);
   }
 }
 

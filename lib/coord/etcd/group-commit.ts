@@ -37,6 +37,9 @@ export class GroupCommit {
   #queue: CommitEntry[] = [];
   #scheduled = false;
   #closed = false;
+  /** When the first of all that wait runs out of time, or before; one timer for them all. */
+  #alarm = Infinity;
+  #cancelAlarm: (() => void) | undefined;
 
   constructor(send: Send, clock: Clock, defaultTimeout: number) {
     this.#send = send;
@@ -50,9 +53,9 @@ export class GroupCommit {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const timeout = budgetOf(options, this.#defaultTimeout);
-      const entry = new CommitEntry(txn, options, { resolve, reject }, this.#clock, timeout);
-      if (this.#queue.length > 0 || this.#inFlight.size > 0) entry.keepTime();
+      const entry = new CommitEntry(txn, options, { resolve, reject }, this.#clock.now(), timeout);
       this.#queue.push(entry);
+      this.#setAlarm(entry.end);
       this.#schedule();
     });
   }
@@ -62,6 +65,27 @@ export class GroupCommit {
     this.#closed = true;
     for (const entry of this.#queue) entry.reject(closedError());
     this.#queue = [];
+    // What is on its way ends with its call.
+    this.#cancelAlarm?.();
+  }
+
+  /** The timer does not hold the process: what is on its way does. */
+  #setAlarm(end: number): void {
+    if (end >= this.#alarm) return;
+    this.#cancelAlarm?.();
+    this.#alarm = end;
+    this.#cancelAlarm = this.#clock.after(end - this.#clock.now(), () => this.#expire());
+  }
+
+  #expire(): void {
+    this.#alarm = Infinity;
+    const now = this.#clock.now();
+    const waiting = [...this.#inFlight].flatMap(({ entries }) => entries).concat(this.#queue);
+    for (const entry of waiting) {
+      if (entry.settled) continue;
+      if (entry.end <= now) entry.expire();
+      else this.#setAlarm(entry.end);
+    }
   }
 
   /** At the end of the tick, so that all that one tick writes rides together. */
@@ -114,7 +138,6 @@ export class GroupCommit {
 
   async #sendBatch(batch: CommitBatch): Promise<void> {
     const { idempotent, entries } = batch;
-    if (entries.length > 1) entries[0]!.keepTime();
     const timeout = Math.max(1, batch.end - this.#clock.now());
     const notRun = (): void => batch.notRun();
     try {
