@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/coord/etcd/clock.js';
 interface Timer {
   readonly at: number;
   readonly callback: () => void;
+  readonly hold: boolean;
 }
 
 /** A clock that stands still until it is told to move; timers run in order of their time. */
@@ -19,8 +20,8 @@ export class FakeClock implements Clock {
     return this.#now + this.#wallOffset;
   }
 
-  after(delay: number, callback: () => void): () => void {
-    const timer = { at: this.#now + delay, callback };
+  after(delay: number, callback: () => void, { hold = false }: { readonly hold?: boolean } = {}): () => void {
+    const timer = { at: this.#now + delay, callback, hold };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }
@@ -28,6 +29,11 @@ export class FakeClock implements Clock {
   /** How many timers are waiting. */
   get pending(): number {
     return this.#timers.size;
+  }
+
+  /** Whether a timer is waiting that would keep the process alive. */
+  get holding(): boolean {
+    return [...this.#timers].some(({ hold }) => hold);
   }
 
   /** Moves both clocks, running what falls due. */

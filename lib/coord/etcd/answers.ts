@@ -50,6 +50,7 @@ export function decodeTxns(bytes: Buffer, count: number): readonly TxnResult[] {
     else if (reader.field === 3) nested.push(readNested(reader, reader.message()));
     else reader.skip();
   }
+  if (nested.length !== count) throw new RangeError(`${nested.length} answers to ${count} transactions`);
   // What is nested has no revision of its own.
   for (const each of nested) each.revision = revision;
   return nested;

@@ -173,7 +173,7 @@ export class Generation {
   }
 }
 
-function rpcOptions(endpoint: Endpoint, options: EtcdOptions): IOptions {
+function rpcOptions(endpoint: Endpoint, options: EtcdOptions): IOptions & { readonly hosts: string } {
   return {
     hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
     ...(options.tls && { credentials: credentials(options.tls) }),

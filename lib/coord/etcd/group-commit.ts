@@ -65,8 +65,6 @@ export class GroupCommit {
     this.#closed = true;
     for (const entry of this.#queue) entry.reject(closedError());
     this.#queue = [];
-    // What is on its way ends with its call.
-    this.#cancelAlarm?.();
   }
 
   /** The timer does not hold the process: what is on its way does. */
@@ -140,6 +138,9 @@ export class GroupCommit {
     const { idempotent, entries } = batch;
     const timeout = Math.max(1, batch.end - this.#clock.now());
     const notRun = (): void => batch.notRun();
+    // Who waits for ever sets no timer that would hold the process.
+    const release =
+      timeout === Infinity ? this.#clock.after(timeout, () => undefined, { hold: true }) : undefined;
     try {
       batch.answer(await this.#send(() => batch.send(), { timeout, idempotent, notRun }));
     } catch (error) {
@@ -151,6 +152,7 @@ export class GroupCommit {
         for (const entry of entries) entry.reject(error);
       }
     }
+    release?.();
     this.#inFlight.delete(batch);
     this.#flush();
   }

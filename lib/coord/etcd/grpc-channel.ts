@@ -53,12 +53,15 @@ export type Done = (code: number, details: string, message?: Buffer) => void;
 export class GrpcChannel {
   readonly #channel: Channel;
   readonly #metadata: Metadata;
+  readonly #authority: string;
   readonly #headers = new Map<string, OutgoingHttpHeaders>();
   #connection: BorrowedConnection | undefined;
 
-  constructor(channel: Channel, metadata: Metadata) {
+  /** @param authority the server's `host:port`, as in a URL */
+  constructor(channel: Channel, metadata: Metadata, authority: string) {
     this.#channel = channel;
     this.#metadata = metadata;
+    this.#authority = authority;
   }
 
   /** Calls from now on carry what is in the metadata now. */
@@ -98,6 +101,7 @@ export class GrpcChannel {
       headers = {
         ':method': 'POST',
         ':path': path,
+        ':authority': this.#authority,
         te: 'trailers',
         'content-type': 'application/grpc',
         'user-agent': 'im-infra',
@@ -113,7 +117,7 @@ export class GrpcChannel {
 export class BorrowedConnection {
   readonly #transport: Transport;
   readonly #guest: Guest = { onDisconnect: () => undefined };
-  readonly #closed = (): void => {
+  readonly #released = (): void => {
     if (--this.#calls === 0) this.#transport.removeActiveCall(this.#guest);
   };
   #calls = 0;
@@ -148,7 +152,11 @@ export class BorrowedConnection {
     message: CallListener['message'],
     ended: CallListener['ended'],
   ): Http2Call {
-    const call = new Http2Call(this.#transport.session, headers, { message, ended, closed: this.#closed });
+    const call = new Http2Call(this.#transport.session, headers, {
+      message,
+      ended,
+      released: this.#released,
+    });
     if (this.#calls++ === 0) this.#transport.addActiveCall(this.#guest);
     return call;
   }

@@ -21,8 +21,8 @@ export interface CallListener {
   message(message: Buffer): void;
   /** Told once, after the last message, unless the call was cancelled. */
   ended(code: number, details: string): void;
-  /** Nothing of the call is left on the connection. */
-  closed(): void;
+  /** The call needs the connection no more: it has ended, or was cancelled. Told once. */
+  released(): void;
 }
 
 /** Before each message: whether it is compressed, and its length. */
@@ -72,10 +72,7 @@ export class Http2Call {
       .on('error', (error) => {
         this.#error = error;
       })
-      .on('close', () => {
-        listener.closed();
-        this.#cutOff();
-      });
+      .on('close', () => this.#cutOff());
   }
 
   /** Sends a message; what is written while another is on its way to the socket goes with the next ones in one piece. */
@@ -89,14 +86,22 @@ export class Http2Call {
   }
 
   cancel(): void {
-    this.#ended = true;
+    this.#release();
     this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
   #end(code: number, details: string): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#release();
+    // The server has ended it, and waits for nothing that is still to be sent.
+    if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
     this.#listener.ended(code, details);
+  }
+
+  #release(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#listener.released();
   }
 
   #data(chunk: Buffer): void {
@@ -121,7 +126,9 @@ export class Http2Call {
         this.#end(INTERNAL, 'the answer is compressed, which was not asked for');
         return this.cancel();
       }
-      this.#listener.message(data.subarray(at + PREFIX, at + whole));
+      const message = data.subarray(at + PREFIX, at + whole);
+      // A chunk is a view of all that was read from the socket at once, which a small message would keep in memory.
+      this.#listener.message(data === chunk ? Buffer.from(message) : message);
       at += whole;
     }
   }

@@ -80,12 +80,14 @@ export class Rpc {
   readonly #etcd3: Etcd3;
   readonly #pool: Pool;
   readonly #metadata: Metadata;
+  readonly #authority: string;
   readonly #channels = new Map<string, GrpcChannel>();
 
-  private constructor(etcd3: Etcd3, metadata: Metadata) {
+  private constructor(etcd3: Etcd3, metadata: Metadata, authority: string) {
     this.#etcd3 = etcd3;
     this.#pool = poolOf(etcd3);
     this.#metadata = metadata;
+    this.#authority = authority;
     // A member that is cut off from its quorum then refuses and ends streams instead of staying silent.
     metadata.set('hasleader', 'true');
     const callable = {
@@ -97,10 +99,11 @@ export class Rpc {
     this.maintenance = new MaintenanceClient(callable);
   }
 
-  /** Nothing is dialled before the first call. */
-  static async create(options: IOptions): Promise<Rpc> {
+  /** To the server at this URL. Nothing is dialled before the first call. */
+  static async create(options: IOptions & { readonly hosts: string }): Promise<Rpc> {
     const etcd3 = new Etcd3(options);
-    return new Rpc(etcd3, await poolOf(etcd3).authenticator.getMetadata());
+    const metadata = await poolOf(etcd3).authenticator.getMetadata();
+    return new Rpc(etcd3, metadata, new URL(options.hosts).host);
   }
 
   /** Sends `token` with each call from now on. */
@@ -186,7 +189,7 @@ export class Rpc {
   #channel(service: string): GrpcChannel {
     let channel = this.#channels.get(service);
     if (!channel) {
-      channel = new GrpcChannel(this.#client(service).getChannel(), this.#metadata);
+      channel = new GrpcChannel(this.#client(service).getChannel(), this.#metadata, this.#authority);
       this.#channels.set(service, channel);
     }
     return channel;

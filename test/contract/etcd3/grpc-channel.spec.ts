@@ -1,4 +1,5 @@
 import {
+  type ClientHttp2Session,
   createServer,
   constants,
   type Http2Server,
@@ -12,6 +13,15 @@ import { DirectStream } from '../../../lib/coord/etcd/direct-stream.js';
 import { BorrowedConnection, type Channel, GrpcChannel } from '../../../lib/coord/etcd/grpc-channel.js';
 import { statusError } from '../../../lib/coord/etcd/grpc-status.js';
 import { RpcFailure } from '../../../lib/coord/etcd/rpc-failure.js';
+
+interface PrivateChannel {
+  internalChannel: {
+    doPick(
+      metadata: Metadata,
+      info: object,
+    ): { subchannel: { getRealSubchannel(): { transport: { session: ClientHttp2Session } } } };
+  };
+}
 
 type Answer = (stream: ServerHttp2Stream) => void;
 
@@ -61,7 +71,7 @@ beforeEach(async () => {
   client = new Client(`127.0.0.1:${(server.address() as AddressInfo).port}`, credentials.createInsecure());
   channel = client.getChannel();
   metadata = new Metadata();
-  grpc = new GrpcChannel(channel, metadata);
+  grpc = new GrpcChannel(channel, metadata, 'etcd:2379');
 });
 afterEach(async () => {
   client.close();
@@ -74,7 +84,7 @@ const reconnect = (options: ChannelOptions): void => {
   client.close();
   client = new Client(target, credentials.createInsecure(), options);
   channel = client.getChannel();
-  grpc = new GrpcChannel(channel, metadata);
+  grpc = new GrpcChannel(channel, metadata, 'etcd:2379');
 };
 const call = (request = Buffer.from('ask')): Promise<Buffer> =>
   new Promise((resolve, reject) => {
@@ -87,6 +97,10 @@ const failure = (): Promise<RpcFailure> =>
     () => Promise.reject(new Error('it was answered')),
     (error: RpcFailure) => error,
   );
+/** grpc-js' own, by the private way that the library takes. */
+const sessionOf = (from: Channel): ClientHttp2Session =>
+  (from as unknown as PrivateChannel).internalChannel.doPick(metadata, {}).subchannel.getRealSubchannel()
+    .transport.session;
 const borrowed = (): boolean => BorrowedConnection.of(channel, metadata) !== undefined;
 
 it('goes through the layers of grpc-js while there is no connection, and then on the connection of the channel', async () => {
@@ -103,7 +117,7 @@ it('goes through the layers of grpc-js while there is no connection, and then on
 
 it('stays with the layers where grpc-js does not show its connection', async () => {
   const plain: Channel = { createCall: channel.createCall.bind(channel) };
-  grpc = new GrpcChannel(plain, metadata);
+  grpc = new GrpcChannel(plain, metadata, 'etcd:2379');
   for (let i = 0; i < 2; i++) expect((await call()).toString()).toBe('hello');
   expect(BorrowedConnection.of(plain, metadata)).toBeUndefined();
   answer = refuses(5, 'not here');
@@ -176,6 +190,15 @@ describe.each(['through the layers', 'on the connection'])('%s', (way) => {
     expect(await failure()).toMatchObject({ fate: 'unknown' });
     answer = says(Buffer.alloc(0));
     expect(await failure()).toMatchObject({ code: 13, fate: 'unknown' });
+  });
+
+  it('lets go of the connection when it is cancelled, whether or not the other side can hear of it', async () => {
+    if (way === 'through the layers') return;
+    const held = vi.spyOn(sessionOf(channel), 'unref');
+    const cancel = grpc.unary('/Service/Method', Buffer.from('ask'), () => undefined);
+    expect(held).not.toHaveBeenCalled();
+    cancel('enough');
+    expect(held).toHaveBeenCalledTimes(1);
   });
 
   it('ends on the server when it is cancelled', async () => {
@@ -264,7 +287,9 @@ describe('a stream', () => {
 
   it('is not to be had without a connection', () => {
     const plain: Channel = { createCall: channel.createCall.bind(channel) };
-    expect(new GrpcChannel(plain, metadata).stream('/Service/Stream', vi.fn(), vi.fn())).toBeUndefined();
+    expect(
+      new GrpcChannel(plain, metadata, 'etcd:2379').stream('/Service/Stream', vi.fn(), vi.fn()),
+    ).toBeUndefined();
   });
 
   it('sends what is written in one tick in few pieces, in order', async () => {

@@ -255,6 +255,28 @@ describe('group commit', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('holds the process for a write that waits for ever, and for its neighbours', async () => {
+    connected = false;
+    const both = [group.commit(put('a'), { timeout: Infinity }), group.commit(put('b'))];
+    await settled();
+    expect(clock.holding).toBe(true);
+    connect[0]!();
+    await settled();
+    sent[0]!.answer();
+    await Promise.all(both);
+    expect(clock.holding).toBe(false);
+  });
+
+  it('keeps the time of what is on its way when it is closed', async () => {
+    const results = [group.commit(put('a'), { timeout: 1_000 }), group.commit(put('b'))];
+    await settled();
+    group.close();
+    clock.advance(1_000);
+    await expect(results[0]).rejects.toBeInstanceOf(OutcomeUnknownError);
+    sent[0]!.answer();
+    await results[1];
+  });
+
   it('knows that a write which still waits for a connection was not sent', async () => {
     connected = false;
     const waiting = group.commit(put('a'));
