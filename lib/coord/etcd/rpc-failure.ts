@@ -1,8 +1,5 @@
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
-
-/** gRPC status codes that etcd answers with. */
-const RESOURCE_EXHAUSTED = 8;
-const UNAVAILABLE = 14;
+import { RESOURCE_EXHAUSTED, UNAVAILABLE } from './grpc-status.js';
 
 /**
  * What a failed call to etcd means for its caller.

@@ -67,6 +67,7 @@ const LEASE_KEEP_ALIVE: StreamMethod<bigint, RenewalAnswer> = {
   encode: encodeRenewal,
   decode: decodeRenewal,
 };
+
 /**
  * etcd's services at one endpoint: etcd3's generated clients, its TLS and its types, without what its pool puts around each
  * call. That repeats writes, closes channels under the calls of others, retells errors, and is a tenth of what a call costs.
