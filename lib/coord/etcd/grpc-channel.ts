@@ -1,6 +1,7 @@
 import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2';
 import { CANCELLED, INTERNAL, OK } from './grpc-status.js';
 import { type CallListener, Http2Call } from './http2-call.js';
+import { StreamAhead } from './stream-ahead.js';
 
 /** gRPC's metadata, by shape: only the gRPC rooms import grpc-js. */
 export interface Metadata {
@@ -41,6 +42,13 @@ interface Transport {
   removeActiveCall(guest: Guest): void;
 }
 
+/** What the calls of one method have in common. */
+interface Method {
+  readonly headers: OutgoingHttpHeaders;
+  /** For the next unary call. */
+  readonly ahead: StreamAhead;
+}
+
 /** The end of a unary call; the message is there if the code is OK. */
 export type Done = (code: number, details: string, message?: Buffer) => void;
 
@@ -54,7 +62,7 @@ export class GrpcChannel {
   readonly #channel: Channel;
   readonly #metadata: Metadata;
   readonly #authority: string;
-  readonly #headers = new Map<string, OutgoingHttpHeaders>();
+  readonly #methods = new Map<string, Method>();
   #connection: BorrowedConnection | undefined;
 
   /** @param authority the server's `host:port`, as in a URL */
@@ -66,7 +74,13 @@ export class GrpcChannel {
 
   /** Calls from now on carry what is in the metadata now. */
   renew(): void {
-    this.#headers.clear();
+    this.#forgetMethods();
+  }
+
+  /** No stream is left open but those of calls. */
+  close(): void {
+    this.#forgetMethods();
+    this.#connection = undefined;
   }
 
   /** Sends `request`; `done` is told of the end, once. Returns how to cancel; then `done` may be told, or not. */
@@ -79,8 +93,10 @@ export class GrpcChannel {
       if (code === OK && !answer) done(INTERNAL, 'the answer has no message');
       else done(code, details, answer);
     };
-    const call = this.stream(path, message, ended);
-    if (!call) return callThrough(this.#channel, path, this.#metadata, request, message, ended);
+    const connection = this.#current();
+    if (!connection) return callThrough(this.#channel, path, this.#metadata, request, message, ended);
+    const call = this.#method(connection, path).ahead.take();
+    connection.begin(call, message, ended);
     call.finish(request);
     return () => call.cancel();
   }
@@ -91,14 +107,31 @@ export class GrpcChannel {
     message: CallListener['message'],
     ended: CallListener['ended'],
   ): Http2Call | undefined {
-    if (!this.#connection?.open) this.#connection = BorrowedConnection.of(this.#channel, this.#metadata);
-    return this.#connection?.call(this.#headersOf(path), message, ended);
+    const connection = this.#current();
+    if (!connection) return undefined;
+    const call = connection.open(this.#method(connection, path).headers);
+    connection.begin(call, message, ended);
+    return call;
   }
 
-  #headersOf(path: string): OutgoingHttpHeaders {
-    let headers = this.#headers.get(path);
-    if (!headers) {
-      headers = {
+  /** The connection for a call that is made now. */
+  #current(): BorrowedConnection | undefined {
+    if (!this.#connection?.usable) {
+      this.#forgetMethods();
+      this.#connection = BorrowedConnection.of(this.#channel, this.#metadata);
+    }
+    return this.#connection;
+  }
+
+  #forgetMethods(): void {
+    for (const { ahead } of this.#methods.values()) ahead.close();
+    this.#methods.clear();
+  }
+
+  #method(connection: BorrowedConnection, path: string): Method {
+    let method = this.#methods.get(path);
+    if (!method) {
+      const headers = {
         ':method': 'POST',
         ':path': path,
         ':authority': this.#authority,
@@ -107,9 +140,10 @@ export class GrpcChannel {
         'user-agent': 'im-infra',
         ...this.#metadata.toHttp2Headers(),
       };
-      this.#headers.set(path, headers);
+      method = { headers, ahead: new StreamAhead(connection, headers) };
+      this.#methods.set(path, method);
     }
-    return headers;
+    return method;
   }
 }
 
@@ -139,26 +173,24 @@ export class BorrowedConnection {
     const transport = internalChannel?.doPick?.(metadata, {}).subchannel?.getRealSubchannel?.().transport;
     if (!transport?.session || !transport.addActiveCall || !transport.removeActiveCall) return undefined;
     const connection = new BorrowedConnection(transport as Transport);
-    return connection.open ? connection : undefined;
+    return connection.usable ? connection : undefined;
   }
 
-  get open(): boolean {
+  /** Whether streams can be opened on it. */
+  get usable(): boolean {
     const { closed, destroyed } = this.#transport.session;
     return !closed && !destroyed;
   }
 
-  call(
-    headers: OutgoingHttpHeaders,
-    message: CallListener['message'],
-    ended: CallListener['ended'],
-  ): Http2Call {
-    const call = new Http2Call(this.#transport.session, headers, {
-      message,
-      ended,
-      released: this.#released,
-    });
+  /** A stream that is no call yet: it neither holds the process nor has the connection pinged. */
+  open(headers: OutgoingHttpHeaders): Http2Call {
+    return new Http2Call(this.#transport.session, headers);
+  }
+
+  /** Makes a stream of this connection a call. */
+  begin(call: Http2Call, message: CallListener['message'], ended: CallListener['ended']): void {
+    call.listen({ message, ended, released: this.#released });
     if (this.#calls++ === 0) this.#transport.addActiveCall(this.#guest);
-    return call;
   }
 }
 

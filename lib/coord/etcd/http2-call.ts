@@ -43,7 +43,7 @@ const OF_HTTP: Readonly<Record<number, number>> = {
 /** A call as a stream of its own: gRPC over HTTP/2 (gRPC's doc/PROTOCOL-HTTP2.md), uncompressed. */
 export class Http2Call {
   readonly #stream: ClientHttp2Stream;
-  readonly #listener: CallListener;
+  #listener: CallListener | undefined;
   /** The beginning of a message whose end is on its way, and how long it has to be before it can be read on. */
   #begun: Buffer[] = [];
   #begunBytes = 0;
@@ -53,8 +53,8 @@ export class Http2Call {
   #ended = false;
   #error: Error | undefined;
 
-  constructor(session: ClientHttp2Session, headers: OutgoingHttpHeaders, listener: CallListener) {
-    this.#listener = listener;
+  /** Opens the stream; {@link listen} and a message make it a call. */
+  constructor(session: ClientHttp2Session, headers: OutgoingHttpHeaders) {
     this.#stream = session
       .request(headers)
       .on('response', (answer, flags) => {
@@ -73,6 +73,16 @@ export class Http2Call {
         this.#error = error;
       })
       .on('close', () => this.#cutOff());
+  }
+
+  /** Whether it has ended, or was cancelled. */
+  get over(): boolean {
+    return this.#ended;
+  }
+
+  /** To be called before the first message is sent. */
+  listen(listener: CallListener): void {
+    this.#listener = listener;
   }
 
   /** Sends a message; what is written while another is on its way to the socket goes with the next ones in one piece. */
@@ -95,13 +105,13 @@ export class Http2Call {
     this.#release();
     // The server has ended it, and waits for nothing that is still to be sent.
     if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#listener.ended(code, details);
+    this.#listener?.ended(code, details);
   }
 
   #release(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#listener.released();
+    this.#listener?.released();
   }
 
   #data(chunk: Buffer): void {
@@ -128,7 +138,7 @@ export class Http2Call {
       }
       const message = data.subarray(at + PREFIX, at + whole);
       // A chunk is a view of all that was read from the socket at once, which a small message would keep in memory.
-      this.#listener.message(data === chunk ? Buffer.from(message) : message);
+      this.#listener?.message(data === chunk ? Buffer.from(message) : message);
       at += whole;
     }
   }

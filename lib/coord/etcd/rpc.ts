@@ -133,6 +133,7 @@ export class Rpc {
 
   /** At once: etcd3 waits a second before it closes a channel that is just connecting, and the process with it. */
   close(): void {
+    for (const channel of this.#channels.values()) channel.close();
     const [host] = this.#pool.hosts;
     for (const service of Object.values(host.cachedServices)) service.close();
     host.cachedServices = {};

@@ -63,6 +63,8 @@ beforeEach(async () => {
     stream.on('error', () => undefined);
     stream.on('data', (chunk: Buffer) => body.push(chunk));
     stream.on('end', () => {
+      // Without a message it was no call.
+      if (body.length === 0) return;
       received.push({ path: headers[':path'], token: headers['token'], body: Buffer.concat(body) });
       answer(stream);
     });
@@ -262,6 +264,98 @@ it('outlives a channel that goes idle: what runs ends, what comes dials anew', a
   expect((await call()).toString()).toBe('anew');
   finish();
   expect((await late).toString()).toBe('late');
+});
+
+describe('in a run of calls', () => {
+  /** The server's side of all streams, in the order of their opening. */
+  let streams: ServerHttp2Stream[];
+  /** Calls until a stream waits on the server for the next one. */
+  const run = async (): Promise<ServerHttp2Stream> => {
+    for (let i = 0; i < 4; i++) expect((await call()).toString()).toBe('hello');
+    await expect.poll(() => streams.length).toBe(received.length + 1);
+    return streams.at(-1)!;
+  };
+  const soon = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  beforeEach(async () => {
+    await call();
+    streams = [];
+    received = [];
+    server.prependListener('stream', (stream) => streams.push(stream));
+  });
+
+  it('the stream of the next one is open before it is made', async () => {
+    const ahead = await run();
+    answer = (stream) => {
+      expect(stream.id).toBe(ahead.id);
+      says(framed(Buffer.from('on it')))(stream);
+    };
+    expect((await call()).toString()).toBe('on it');
+    // Each stream was of use but the last one, which waits again.
+    await expect.poll(() => streams.length).toBe(received.length + 1);
+    expect(received.every(({ body }) => body.equals(framed(Buffer.from('ask'))))).toBe(true);
+  });
+
+  it('calls made at once each have a stream of their own, and one is open for the next', async () => {
+    await run();
+    await Promise.all(Array.from({ length: 10 }, () => call()));
+    await expect.poll(() => streams.length).toBe(received.length + 1);
+    expect(new Set(streams.map(({ id }) => id)).size).toBe(streams.length);
+  });
+
+  it('a stream that no call comes for is cancelled, and a call after a pause opens its own', async () => {
+    const ahead = await run();
+    await expect.poll(() => ahead.closed).toBe(true);
+    expect(ahead.rstCode).toBe(constants.NGHTTP2_CANCEL);
+    await call();
+    await soon(150);
+    await call();
+    expect(streams).toHaveLength(received.length + 1);
+  });
+
+  it.each<[string, Answer]>([
+    ['a reset', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)],
+    ['a status', refuses(16, 'who are you?')],
+    ['the connection', (stream) => stream.session!.destroy()],
+  ])('no call is made on a stream that the server has ended with %s', async (_, end) => {
+    const ahead = await run();
+    end(ahead);
+    await expect.poll(() => ahead.closed).toBe(true);
+    await soon(5);
+    for (let i = 0; i < 4; i++) expect((await call()).toString()).toBe('hello');
+  });
+
+  it('does not keep a server from going: the stream is given up with the connection', async () => {
+    const ahead = await run();
+    sessions.at(-1)!.goaway();
+    await expect.poll(() => ahead.closed).toBe(true);
+    await expect.poll(() => sessions.at(-1)!.closed || sessions.at(-1)!.destroyed).toBe(true);
+  });
+
+  it('new metadata goes with the very next call', async () => {
+    const ahead = await run();
+    metadata.set('token', 'new');
+    grpc.renew();
+    await call();
+    expect(received.at(-1)!.token).toBe('new');
+    await expect.poll(() => ahead.closed).toBe(true);
+  });
+
+  it('nothing is open after the channel was closed, nor is opened any more', async () => {
+    for (let i = 0; i < 4; i++) await call();
+    const last = call();
+    grpc.close();
+    await last;
+    await soon(20);
+    expect(streams.filter(({ closed }) => !closed)).toEqual([]);
+  });
+
+  it('the open stream neither holds the process nor has grpc-js ping', async () => {
+    await run();
+    const { transport } = (channel as unknown as PrivateChannel).internalChannel
+      .doPick(metadata, {})
+      .subchannel.getRealSubchannel();
+    expect((transport as unknown as { activeCalls: Set<object> }).activeCalls.size).toBe(0);
+  });
 });
 
 describe('a stream', () => {
