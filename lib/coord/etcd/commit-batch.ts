@@ -72,7 +72,7 @@ export class CommitBatch {
 
   /** Gives each its answer to what {@link send} gave last. */
   answer(results: readonly TxnResult[]): void {
-    for (const [index, result] of results.entries()) this.#riders[index]!.resolve(result);
+    this.#riders.forEach((rider, index) => rider.resolve(results[index]!));
   }
 
   #hasRoomFor(entry: CommitEntry, head: CommitEntry): boolean {

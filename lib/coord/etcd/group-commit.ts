@@ -125,7 +125,7 @@ export class GroupCommit {
       blocked.add(txn);
       passed.push(entry);
     }
-    this.#queue.splice(0, taken, ...passed);
+    this.#queue = taken === this.#queue.length ? passed : passed.concat(this.#queue.slice(taken));
     return batch;
   }
 

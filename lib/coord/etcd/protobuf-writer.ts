@@ -6,7 +6,6 @@ const BYTES = 2;
 const KEPT = 64 * 1024;
 /** Longer text is left to Node, which is slower to call and faster to write. */
 const SHORT = 256;
-const LOW_7 = 0x7fn;
 
 /**
  * Writes a message in the wire format of Protocol Buffers (https://protobuf.dev/programming-guides/encoding), back to front:
@@ -95,12 +94,15 @@ export class ProtobufWriter {
     this.#buffer[this.#at + length - 1] = rest;
   }
 
+  /** More than the seven groups of seven bits that are exact in floating point. */
   #large(value: bigint): void {
-    const groups: number[] = [];
-    for (let rest = value; rest > 0n; rest >>= 7n) groups.push(Number(rest & LOW_7));
-    if (this.#at < groups.length) this.#grow(groups.length);
-    for (let i = groups.length - 1; i >= 0; i--) {
-      this.#buffer[--this.#at] = groups[i]! + (i === groups.length - 1 ? 0 : 0x80);
+    this.#varint(Number(value >> 49n));
+    if (this.#at < 7) this.#grow(7);
+    this.#at -= 7;
+    let low = Number(BigInt.asUintN(49, value));
+    for (let i = 0; i < 7; i++) {
+      this.#buffer[this.#at + i] = (low % 0x80) + 0x80;
+      low = Math.floor(low / 0x80);
     }
   }
 

@@ -52,7 +52,7 @@ export class Sentinels {
 
   /** Calls `lost` when the key of the session goes, until the function that it returns is called. */
   guard(session: Session, lost: Lost): () => void {
-    const key = `${this.#folder}${session.leaseId.toString(16)}`;
+    const key = `${this.#folder}${session.leaseHex}`;
     let closed = false;
     const watch = async (): Promise<void> => {
       const revision = await putSentinel(key, session, this.#deps);

@@ -60,13 +60,19 @@ export class SessionKeeper {
     this.#waiters = new Waiters(deps.clock);
   }
 
+  /** The live session, if there is one now. */
+  get live(): Session | undefined {
+    return this.#current?.isAlive() ? this.#current : undefined;
+  }
+
   /** The live session, or the next one; rejects with {@link CoordUnavailableError} when the budget ends. */
   acquire(options: CallOptions = {}): Promise<Session> {
     const { signal } = options;
     const timeout = budgetOf(options, this.#deps.requestTimeout);
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     this.#start();
-    if (this.#current?.isAlive()) return Promise.resolve(this.#current);
+    const { live } = this;
+    if (live) return Promise.resolve(live);
     return this.#waiters.wait(
       { timeout, ...(signal && { signal }) },
       () => new CoordUnavailableError(`etcd granted no lease within ${Math.round(timeout)} ms`),
@@ -80,7 +86,8 @@ export class SessionKeeper {
   onSession(listener: SessionListener): () => void {
     this.#listeners.add(listener);
     if (!this.#closing.signal.aborted) this.#start();
-    if (this.#current?.isAlive()) void this.#tell(listener, this.#current);
+    const { live } = this;
+    if (live) void this.#tell(listener, live);
     return () => this.#listeners.delete(listener);
   }
 
@@ -115,12 +122,13 @@ export class SessionKeeper {
         const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
         const session = await this.#grant(generation);
         backoff.reset();
-        if (before) logger.info('session replaced', { lease: hex(session), before: hex(before.session) });
+        if (before)
+          logger.info('session replaced', { lease: session.leaseHex, before: before.session.leaseHex });
         await this.#live(session, before);
         if (closing.aborted) return;
         before = { session, stopRenewing: this.#keepAlive(session) };
         logger.warn('session lost', {
-          lease: hex(session),
+          lease: session.leaseHex,
           reason: (session.signal.reason as Error).message,
         });
       } catch (error) {
@@ -202,7 +210,7 @@ export class SessionKeeper {
     try {
       await listener(session);
     } catch (error) {
-      this.#deps.logger.error('keys were not put back', { lease: hex(session), err: error });
+      this.#deps.logger.error('keys were not put back', { lease: session.leaseHex, err: error });
     }
   }
 
@@ -213,8 +221,4 @@ export class SessionKeeper {
     stopRenewing();
     await insistOnRevoking(session.leaseId, this.#closing.signal, this.#deps);
   }
-}
-
-function hex({ leaseId }: Session): string {
-  return leaseId.toString(16);
 }

@@ -14,6 +14,8 @@ const LOOK = 1_000;
  */
 export class Session {
   readonly leaseId: bigint;
+  /** The lease as etcd's tools write it. */
+  readonly leaseHex: string;
   /** Aborts with a {@link SessionLostError} when the lease is gone, or can no longer be proven alive. */
   readonly signal: AbortSignal;
   readonly #deadline: LeaseDeadline;
@@ -26,6 +28,7 @@ export class Session {
   /** @param sent when the grant was asked for; @param ttl what was granted, in ms */
   constructor(leaseId: bigint, sent: Instant, ttl: number, clock: Clock) {
     this.leaseId = leaseId;
+    this.leaseHex = leaseId.toString(16);
     this.signal = this.#abort.signal;
     this.#clock = clock;
     this.#deadline = new LeaseDeadline(clock, sent, ttl);
@@ -84,9 +87,7 @@ export class Session {
     if (this.#lost) return;
     this.#lost = true;
     this.#cancelTimer();
-    this.#abort.abort(
-      new SessionLostError(`the session on lease ${this.leaseId.toString(16)} is lost: ${why}`),
-    );
+    this.#abort.abort(new SessionLostError(`the session on lease ${this.leaseHex} is lost: ${why}`));
   }
 
   #watchDeadline(): void {

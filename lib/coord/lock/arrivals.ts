@@ -66,7 +66,9 @@ export class Arrivals {
       let place: Place | undefined;
       try {
         deadline.check();
-        const made = (place = this.#place(request, await this.#session(request.ttl, deadline)));
+        if (this.#closed) throw closedError();
+        const session = client.sessions(request.ttl).live ?? (await this.#nextSession(request.ttl, deadline));
+        const made = (place = this.#place(request, session));
         const outcome = await deadline.wait(LONGEST, (left) => {
           const taking = this.#take(made, build, left);
           made.taking = taking;
@@ -96,9 +98,8 @@ export class Arrivals {
   /** The place is done with: its slots can be used again, under this session if that lives on. Whether it was here. */
   gone(place: Place): boolean {
     if (!this.#places.delete(place)) return false;
-    const places = this.#sessions.get(place.session)!;
-    places.all.delete(place);
     if (!place.slotsSpent) {
+      const places = this.#sessions.get(place.session)!;
       place.request.queues.forEach((queue, index) => places.freeSlot(queue, place.slots[index]!));
     }
     return true;
@@ -109,10 +110,10 @@ export class Arrivals {
     this.#closed = true;
   }
 
-  #place(request: QueueRequest, places: SessionPlaces): Place {
+  #place(request: QueueRequest, session: Session): Place {
+    const places = this.#placesOf(session);
     const slots = request.queues.map((queue) => places.takeSlot(queue));
-    const place = new Place(request, places.session, slots, places.epoch);
-    places.all.add(place);
+    const place = new Place(request, session, slots, places.epoch);
     this.#places.add(place);
     return place;
   }
@@ -154,21 +155,30 @@ export class Arrivals {
     return 'void';
   }
 
-  async #session(ttl: number, deadline: Deadline): Promise<SessionPlaces> {
-    if (this.#closed) throw closedError();
+  async #nextSession(ttl: number, deadline: Deadline): Promise<Session> {
     const { signal } = deadline;
-    const { client, layout } = this.#deps;
-    const session = await client
-      .sessions(ttl)
-      .acquire({ timeout: deadline.remaining(), ...(signal && { signal }) })
-      .catch((error: unknown) => {
-        throw signal?.aborted ? new CallerAborted(signal.reason) : error;
-      });
+    const options = { timeout: deadline.remaining(), ...(signal && { signal }) };
+    let session: Session;
+    try {
+      session = await this.#deps.client.sessions(ttl).acquire(options);
+    } catch (error) {
+      throw signal?.aborted ? new CallerAborted(signal.reason) : error;
+    }
     if (this.#closed) throw closedError();
+    return session;
+  }
+
+  #lost(session: Session): void {
+    for (const place of this.#places)
+      if (place.session === session) place.end(session.signal.reason as Error);
+  }
+
+  #placesOf(session: Session): SessionPlaces {
     let places = this.#sessions.get(session);
     if (!places) {
-      places = new SessionPlaces(session, layout.epoch(session.leaseId));
+      places = new SessionPlaces(this.#deps.layout.epoch(session.leaseHex));
       this.#sessions.set(session, places);
+      session.signal.addEventListener('abort', () => this.#lost(session), { once: true });
     }
     return places;
   }

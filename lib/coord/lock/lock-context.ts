@@ -30,8 +30,13 @@ export function currentLock(): Lock | undefined {
 }
 
 /** All locks that this code runs under, the innermost first; some may be lost or released meanwhile. */
-export function* currentHoldings(): Generator<Holding> {
-  for (let holding = storage().getStore(); holding; holding = holding.outer) yield holding;
+export function currentHoldings(): Iterable<Holding> {
+  const innermost = storage().getStore();
+  return innermost ? outwards(innermost) : [];
+}
+
+function* outwards(innermost: Nested): Generator<Holding> {
+  for (let holding: Nested | undefined = innermost; holding; holding = holding.outer) yield holding;
 }
 
 export function runUnder<T>(holding: Holding, run: () => T): T {

@@ -11,7 +11,7 @@ export interface LockHolder {
   readonly since: string;
 }
 
-/** Writes the value of each place. The constant part is serialised once. */
+/** Writes the value of each place. The constant part is serialised once, the date and the time once a second. */
 export function holderWriter({ name, instanceId }: ResolvedService): () => string {
   const constant = JSON.stringify({
     service: name,
@@ -19,7 +19,17 @@ export function holderWriter({ name, instanceId }: ResolvedService): () => strin
     host: hostname(),
     pid: process.pid,
   }).slice(0, -1);
-  return () => `${constant},"since":"${new Date().toISOString()}"}`;
+  let second = NaN;
+  let start = '';
+  return () => {
+    const now = Date.now();
+    const ms = now % 1_000;
+    if (now - ms !== second) {
+      second = now - ms;
+      start = `${constant},"since":"${new Date(second).toISOString().slice(0, -'000Z'.length)}`;
+    }
+    return `${start}${String(ms).padStart(3, '0')}Z"}`;
+  };
 }
 
 /** Reads the value of a place; `undefined` for one that another kind of client made. */

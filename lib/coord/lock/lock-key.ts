@@ -10,7 +10,8 @@ export function checkLockKey(argument: string, value: unknown): string {
   if (
     typeof value === 'string' &&
     value.length <= LONGEST_KEY &&
-    isUnicode(value) &&
+    // A lone surrogate has no UTF-8 form: two such keys would be one in etcd.
+    value.isWellFormed() &&
     value.split('/').every((segment) => segment !== '' && segment !== '..')
   ) {
     return value;
@@ -20,11 +21,6 @@ export function checkLockKey(argument: string, value: unknown): string {
     `a string of 1 to ${LONGEST_KEY} characters whose segments between "/" are neither empty nor ".."`,
     value,
   );
-}
-
-/** A lone surrogate has no UTF-8 form: two such keys would be one in etcd. */
-function isUnicode(value: string): boolean {
-  return Buffer.from(value).toString() === value;
 }
 
 /** One key or several; the same key twice is the same key once. */

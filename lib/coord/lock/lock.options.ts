@@ -31,10 +31,18 @@ export interface ResolvedLockOptions {
 
 export const DEFAULT_TIMEOUT = 30_000;
 const DEFAULT_TTL = 30_000;
-const NO_OPTIONS: LockOptions = {};
+const DEFAULTS: ResolvedLockOptions = {
+  ttl: DEFAULT_TTL,
+  timeout: undefined,
+  signal: undefined,
+  reentrant: false,
+  maxHold: Infinity,
+  minHold: 0,
+};
 
 /** Validates and fills in. @throws ValidationError that names the option */
-export function resolveLockOptions(options: LockOptions = NO_OPTIONS): ResolvedLockOptions {
+export function resolveLockOptions(options?: LockOptions): ResolvedLockOptions {
+  if (options === undefined) return DEFAULTS;
   if (typeof options !== 'object' || options === null) {
     throw new ValidationError('options', "an object such as { ttl: '30s', timeout: '5s' }", options);
   }
@@ -47,11 +55,11 @@ export function resolveLockOptions(options: LockOptions = NO_OPTIONS): ResolvedL
   }
   return {
     ttl:
-      ttl === undefined ? DEFAULT_TTL : Math.ceil(parseDuration('ttl', ttl, { min: 2_000 }) / 1_000) * 1_000,
+      ttl === undefined ? DEFAULTS.ttl : Math.ceil(parseDuration('ttl', ttl, { min: 2_000 }) / 1_000) * 1_000,
     timeout: timeout === undefined ? undefined : parseDuration('timeout', timeout, { infinite: true }),
     signal,
-    reentrant: reentrant ?? false,
-    maxHold: maxHold === undefined ? Infinity : parseDuration('maxHold', maxHold, { min: 1 }),
-    minHold: minHold === undefined ? 0 : parseDuration('minHold', minHold),
+    reentrant: reentrant ?? DEFAULTS.reentrant,
+    maxHold: maxHold === undefined ? DEFAULTS.maxHold : parseDuration('maxHold', maxHold, { min: 1 }),
+    minHold: minHold === undefined ? DEFAULTS.minHold : parseDuration('minHold', minHold),
   };
 }

@@ -51,7 +51,7 @@ export class Place {
     this.epoch = epoch;
     this.sentIn = epoch.current;
     this.keys = request.queues.map((queue, index) =>
-      placeKey(queue, session.leaseId, slots[index]!, request.admission.shared),
+      placeKey(queue, session.leaseHex, slots[index]!, request.admission.shared),
     );
   }
 

@@ -35,14 +35,14 @@ export class QueueLayout {
   }
 
   /** The key that every attempt of a session compares: see `Epoch`. */
-  epoch(lease: bigint): string {
-    return `${this.root}//epoch/${lease.toString(16)}`;
+  epoch(lease: string): string {
+    return `${this.root}//epoch/${lease}`;
   }
 }
 
 /** A reader's place carries an `r` before its slot; to Go's mutex it is one more waiter ahead. */
-export function placeKey(queue: string, lease: bigint, slot: number, shared: boolean): string {
-  const base = `${queue}${lease.toString(16)}`;
+export function placeKey(queue: string, lease: string, slot: number, shared: boolean): string {
+  const base = `${queue}${lease}`;
   if (shared) return `${base}-r${slot}`;
   return slot === 0 ? base : `${base}-${slot}`;
 }

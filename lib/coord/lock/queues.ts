@@ -102,7 +102,7 @@ export class Queues {
    * Resolves with whether etcd still had it (`undefined`: nobody could say). If etcd is away it resolves after a while, and
    * goes on trying behind the scenes until the session has ended. Idempotent.
    */
-  async leave(place: Place): Promise<boolean | undefined> {
+  leave(place: Place): Promise<boolean | undefined> {
     this.#oversight.remove(place);
     this.#watches.unfollow(place);
     const span = place.keptUntil - this.#clock.now();

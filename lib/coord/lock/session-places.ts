@@ -1,6 +1,4 @@
-import type { Session } from '../etcd/session.js';
 import { Epoch } from './epoch.js';
-import type { Place } from './place.js';
 
 interface Slots {
   /** The first slot never used so far. */
@@ -15,22 +13,12 @@ interface Slots {
  * the name of each deleted key until it is compacted.
  */
 export class SessionPlaces {
-  readonly session: Session;
-  readonly all = new Set<Place>();
   readonly #queues = new Map<string, Slots>();
   readonly epoch: Epoch;
 
   /** @param epoch the key of the session's epoch */
-  constructor(session: Session, epoch: string) {
-    this.session = session;
+  constructor(epoch: string) {
     this.epoch = new Epoch(epoch);
-    session.signal.addEventListener(
-      'abort',
-      () => {
-        for (const place of this.all) place.end(session.signal.reason as Error);
-      },
-      { once: true },
-    );
   }
 
   takeSlot(queue: string): number {
@@ -44,8 +32,8 @@ export class SessionPlaces {
 
   freeSlot(queue: string, slot: number): void {
     const slots = this.#queues.get(queue)!;
-    const free = (slots.free ??= []);
-    free.push(slot);
-    if (free.length === slots.next) this.#queues.delete(queue);
+    const inUse = slots.next - (slots.free?.length ?? 0);
+    if (inUse === 1) this.#queues.delete(queue);
+    else (slots.free ??= []).push(slot);
   }
 }

@@ -71,6 +71,7 @@ describe.each(await etcdKinds())('ImInfraModule with configuration on %s etcd', 
 
   it('injects, reacts, keeps the last good value, and lets no secret into any output', async () => {
     const printed: string[] = [];
+    const connect = vi.spyOn(CoordService, 'connect');
     const spies = [process.stdout, process.stderr].map((stream) =>
       vi.spyOn(stream, 'write').mockImplementation((text) => printed.push(String(text)) > 0),
     );
@@ -103,6 +104,9 @@ describe.each(await etcdKinds())('ImInfraModule with configuration on %s etcd', 
       expect(failed.message).toContain(`/config/m${turn}/orders/login`);
       printed.push(inspect(failed, { depth: 9, showHidden: true }));
     } finally {
+      // Nest gives nobody the parts of an application that it could not start.
+      for (const { value } of connect.mock.results) await ((await value) as CoordService).close();
+      connect.mockRestore();
       for (const spy of spies) spy.mockRestore();
     }
     for (const folder of [dir, join(dir, 'snapshot')]) {

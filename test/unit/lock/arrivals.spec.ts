@@ -37,7 +37,10 @@ function room() {
   const sent: Sent[] = [];
   const client = {
     status: 'ready',
-    sessions: () => ({ acquire: () => Promise.resolve(session) }),
+    sessions: () => ({
+      live: session.isAlive() ? session : undefined,
+      acquire: () => Promise.resolve(session),
+    }),
     commit: (txn: Txn, options: CommitOptions) =>
       new Promise<TxnResult>((resolve, reject) => {
         const answer = (result: Partial<TxnResult>): void =>

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { instant } from '../../../lib/coord/etcd/lease-deadline.js';
 import { Session } from '../../../lib/coord/etcd/session.js';
 import { EXCLUSIVE } from '../../../lib/coord/lock/admission.js';
+import { Epoch } from '../../../lib/coord/lock/epoch.js';
 import { HeldLock } from '../../../lib/coord/lock/held-lock.js';
 import { hold } from '../../../lib/coord/lock/hold.js';
 import { Place } from '../../../lib/coord/lock/place.js';
-import { SessionPlaces } from '../../../lib/coord/lock/session-places.js';
 import { ReentrantLock } from '../../../lib/coord/lock/reentrant-lock.js';
 import { LockLostError } from '../../../lib/errors/lock-lost.error.js';
 import { FakeClock } from '../../support/fake-clock.js';
@@ -18,11 +18,10 @@ function heldLock({
 }: { maxHold?: number; kept?: boolean | undefined } = {}) {
   const clock = new FakeClock();
   const session = new Session(7n, instant(clock), TTL, clock);
-  const places = new SessionPlaces(session, '/locks//epoch/7');
   const request = { queues: ['/locks/a/'], admission: EXCLUSIVE, value: '' };
-  const place = new Place(request, session, [0], places.epoch);
+  const place = new Place(request, session, [0], new Epoch('/locks//epoch/7'));
   place.revision = 5n;
-  places.all.add(place);
+  session.signal.addEventListener('abort', () => place.end(session.signal.reason as Error));
   place.admit();
   const leave = (): Promise<boolean> => Promise.resolve(session.isAlive() && kept);
   const lock = new HeldLock(place, { clock, keys: ['a'], label: 'the lock "a"', maxHold, leave });

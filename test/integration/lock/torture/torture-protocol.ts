@@ -11,6 +11,8 @@ export interface WorkerSettings {
   readonly keys: readonly string[];
   /** How many tasks of the process want a lock. */
   readonly tasks: number;
+  /** How fast its clocks run, by those of etcd. */
+  readonly clockRate: number;
 }
 
 /** The key in etcd that is written under the guard of a lock, and under nothing else. */

@@ -19,6 +19,11 @@ import {
 } from './torture-protocol.js';
 
 const settings = JSON.parse(process.argv[2]!) as WorkerSettings;
+for (const clock of [performance, Date]) {
+  const real = clock.now.bind(clock);
+  const begun = real();
+  clock.now = () => begun + (real() - begun) * settings.clockRate;
+}
 const { endpoint, ttl, keys, tasks, worker } = settings;
 const coord = resolveCoordOptions({ endpoints: [endpoint], requestTimeout: 2_000, dialTimeout: 1_000 });
 const client = EtcdClient.create(coord.etcd);
