@@ -22,6 +22,8 @@ export interface ColdStartDeps {
   readonly owner: string;
   /** The keys whose newest values some view does not show: of them the snapshot keeps the last good ones. */
   readonly doubted: () => ReadonlySet<string>;
+  /** Whether an entry was given up by a view that could not read it. */
+  readonly isUnread: (entry: KeyValue) => boolean;
   readonly onAdopted: () => void;
   readonly clock?: Clock;
 }
@@ -64,7 +66,7 @@ export class ColdStart {
     this.#deps = deps;
     this.#clock = deps.clock ?? systemClock;
     // An encrypted snapshot may hold the secrets too.
-    this.#choice = new SnapshotChoice(deps.key ? undefined : deps.secrets);
+    this.#choice = new SnapshotChoice(deps.key ? undefined : deps.secrets, deps.isUnread);
   }
 
   /** Adopts the snapshot if etcd does not answer in time, and keeps it up to date when it does. */

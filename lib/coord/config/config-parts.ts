@@ -59,6 +59,7 @@ export class ConfigParts {
         logger,
         owner: options.space.service,
         doubted: () => judgements.doubted(),
+        isUnread: (entry) => judgements.isUnread(entry),
         onAdopted: () => this.health.update(),
       });
     secrets.onLearned(() => this.coldStart?.review());

@@ -1,4 +1,5 @@
 import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { KeyValue } from '../etcd/kv.js';
 import type { ConfigRejection } from './layers.js';
 
 /** A view: it judges the newest values of its keys, and shows the last good ones. */
@@ -18,6 +19,7 @@ export class Judgements {
   readonly #onChange: () => void;
   readonly #judges = new Set<Judge>();
   readonly #told = new Map<string, bigint>();
+  readonly #unread = new WeakSet<KeyValue>();
 
   /** @param onChange told when other keys are refused than before. */
   constructor(logger: CoordLogger, onChange: () => void) {
@@ -36,6 +38,15 @@ export class Judgements {
   /** The keys whose newest values some view does not show. */
   doubted(): ReadonlySet<string> {
     return new Set([...this.#judges].flatMap(({ doubted }) => doubted));
+  }
+
+  /** A view that could not read these goes: nobody knows what is in them. */
+  giveUp(entries: Iterable<KeyValue>): void {
+    for (const entry of entries) this.#unread.add(entry);
+  }
+
+  isUnread(entry: KeyValue): boolean {
+    return this.#unread.has(entry);
   }
 
   /** The keys whose newest values are refused, sorted. */

@@ -63,6 +63,7 @@ export class LiveViews {
       const judged = await view.settled(options);
       if (!view.applied) await this.#fallBack(name, view, plan, { unavailable, judged });
     } catch (error) {
+      if (view.rejected) judgements.giveUp(source.entries());
       close();
       throw error;
     }

@@ -10,9 +10,15 @@ export class SnapshotChoice {
   /** Whether an entry has a property that is called like a secret: values are read once, not at each change of another. */
   readonly #telling = new WeakMap<KeyValue, boolean>();
 
-  /** @param secrets what must not be written; `undefined`: all may. */
-  constructor(secrets: SecretPolicy | undefined) {
+  readonly #isUnread: (entry: KeyValue) => boolean;
+
+  /**
+   * @param secrets what must not be written; `undefined`: all may.
+   * @param isUnread whether nobody could read an entry; @default all could be read
+   */
+  constructor(secrets: SecretPolicy | undefined, isUnread: (entry: KeyValue) => boolean = () => false) {
     this.#secrets = secrets;
+    this.#isUnread = isUnread;
   }
 
   /** What is in use and may be written down. A prefix is known as a whole only if nothing below it was left out. */
@@ -24,13 +30,15 @@ export class SnapshotChoice {
     const entries = new Map<string, KeyValue>();
     const known = new Set(used);
     const candidates = new Map(state.entries);
-    for (const key of doubted) {
+    const inDoubt = new Set(doubted);
+    for (const [key, entry] of state.entries) if (this.#isUnread(entry)) inDoubt.add(key);
+    for (const key of inDoubt) {
       const good = kept.get(key);
       if (good) candidates.set(key, good);
     }
     for (const [key, entry] of candidates) {
       if (!used.covers(key)) continue;
-      if ((!doubted.has(key) || kept.has(key)) && this.#mayKeep(entry)) {
+      if ((!inDoubt.has(key) || kept.has(key)) && this.#mayKeep(entry)) {
         entries.set(key, entry);
         known.add(key);
       } else {

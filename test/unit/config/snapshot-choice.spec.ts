@@ -55,6 +55,14 @@ describe('what goes to disk', () => {
     expect(chosen(choice)).toEqual({ entries: ['/bad=1', '/gone=2'], known: ['/bad', '/gone'] });
   });
 
+  it('is that of a key whose newest entry nobody could read, too, also when nobody tries any more', () => {
+    const unread = [entry('/bad', '"x"'), entry('/new', '{"pass":"x')];
+    const scope = scopeOf(['/bad', '/new', '/good'], ...unread, entry('/good', '3'));
+    const kept = new Map([['/bad', entry('/bad', '1')]]);
+    const choice = new SnapshotChoice(undefined, (each) => unread.includes(each)).of(scope, kept, NOBODY);
+    expect(chosen(choice)).toEqual({ entries: ['/bad=1', '/good=3'], known: ['/bad', '/good'] });
+  });
+
   it('has no value with a property that is called like a secret, in JSON or YAML, and none that was learned', () => {
     const secrets = new SecretPolicy();
     const scope = scopeOf(
