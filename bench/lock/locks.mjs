@@ -34,7 +34,7 @@ const ours = async (name) => (await coord.lock.acquire(name)).release();
 const etcd3 = async (name) => (await raw.lock(name).ttl(30).acquire()).release();
 const floor = (name) => bare.cycle(name);
 /** Until V8 has compiled what runs often, a cycle takes two to four times as long. */
-const WARM = 3_000;
+const WARM = 6_000;
 
 /** The median cycle in microseconds, one after the other. */
 const sequential = (cycle, prefix, cycles) => async () => {
@@ -59,7 +59,7 @@ const parallel = (cycle, prefix, tasks, cycles) => async () => {
 };
 
 if (wanted('sequential')) {
-  await sequential(etcd3, 'etcd3', 1_000)();
+  await sequential(etcd3, 'etcd3', WARM)();
   await sequential(floor, 'bare', WARM)();
   await sequential(ours, 'ours', WARM)();
   const result = await interleave(
