@@ -94,7 +94,7 @@ async function putUnderSession() {
 
 // Short blocks, many of them, and the base twice: its second ratio is the noise.
 await interleave(
-  { name: 'one writer', unit: 'writes/s', rounds: rounds * 30, warmup: 100 },
+  { name: 'one writer', unit: 'writes/s', rounds: rounds * 30, warmup: 250 },
   {
     'single transactions': throughput(1, putAlone, 40),
     'the same again': throughput(1, putAlone, 40),

@@ -20,11 +20,6 @@ export interface CommitOptions extends WriteOptions {
   readonly abortUnsentOnly?: boolean;
 }
 
-interface Caller {
-  readonly resolve: (result: TxnResult) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * One write and its caller, who gets one answer: what etcd said, or the end of the write's own time, signal or session. Its
  * time is kept by whoever has made it: see {@link expire}.
@@ -39,7 +34,8 @@ export class CommitEntry {
   alone = false;
   readonly #session: Session | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #caller: Caller;
+  readonly #resolve: (result: TxnResult) => void;
+  readonly #reject: (error: unknown) => void;
   readonly #timeout: number;
   readonly #stopListening: (() => void) | undefined;
   /** Attempts that may have run. */
@@ -49,7 +45,8 @@ export class CommitEntry {
   constructor(
     readonly txn: Txn,
     { signal, session, idempotent = false, unordered = false, abortUnsentOnly = false }: CommitOptions,
-    caller: Caller,
+    resolve: (result: TxnResult) => void,
+    reject: (error: unknown) => void,
     now: number,
     timeout: number,
   ) {
@@ -57,7 +54,8 @@ export class CommitEntry {
     this.unordered = unordered;
     this.end = now + timeout;
     this.#session = session;
-    this.#caller = caller;
+    this.#resolve = resolve;
+    this.#reject = reject;
     this.#timeout = timeout;
     this.#signal = signal;
     this.#stopListening =
@@ -91,11 +89,11 @@ export class CommitEntry {
   }
 
   resolve(result: TxnResult): void {
-    if (this.#settle()) this.#caller.resolve(result);
+    if (this.#settle()) this.#resolve(result);
   }
 
   reject(error: unknown): void {
-    if (this.#settle()) this.#caller.reject(error);
+    if (this.#settle()) this.#reject(error);
   }
 
   /** Its time is over: to be called at {@link end}, unless it is settled. */

@@ -33,13 +33,18 @@ export class GroupCommit {
   readonly #send: Send;
   readonly #clock: Clock;
   readonly #defaultTimeout: number;
-  readonly #inFlight = new Set<CommitBatch>();
+  /** Two at most: a set would take longer. */
+  readonly #inFlight: CommitBatch[] = [];
   #queue: CommitEntry[] = [];
   #scheduled = false;
   #closed = false;
   /** When the first of all that wait runs out of time, or before; one timer for them all. */
   #alarm = Infinity;
   #cancelAlarm: (() => void) | undefined;
+  readonly #tickEnds = (): void => {
+    this.#scheduled = false;
+    this.#flush();
+  };
 
   constructor(send: Send, clock: Clock, defaultTimeout: number) {
     this.#send = send;
@@ -53,7 +58,7 @@ export class GroupCommit {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const timeout = budgetOf(options, this.#defaultTimeout);
-      const entry = new CommitEntry(txn, options, { resolve, reject }, this.#clock.now(), timeout);
+      const entry = new CommitEntry(txn, options, resolve, reject, this.#clock.now(), timeout);
       this.#queue.push(entry);
       this.#setAlarm(entry.end);
       this.#schedule();
@@ -78,7 +83,7 @@ export class GroupCommit {
   #expire(): void {
     this.#alarm = Infinity;
     const now = this.#clock.now();
-    const waiting = [...this.#inFlight].flatMap(({ entries }) => entries).concat(this.#queue);
+    const waiting = this.#inFlight.flatMap(({ entries }) => entries).concat(this.#queue);
     for (const entry of waiting) {
       if (entry.settled) continue;
       if (entry.end <= now) entry.expire();
@@ -88,20 +93,17 @@ export class GroupCommit {
 
   /** At the end of the tick, so that all that one tick writes rides together. */
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight.size >= IN_FLIGHT) return;
+    if (this.#scheduled || this.#inFlight.length >= IN_FLIGHT) return;
     this.#scheduled = true;
-    void END_OF_TICK.then(() => {
-      this.#scheduled = false;
-      this.#flush();
-    });
+    void END_OF_TICK.then(this.#tickEnds);
   }
 
   #flush(): void {
-    while (this.#queue.length > 0 && this.#inFlight.size < IN_FLIGHT) {
+    while (this.#queue.length > 0 && this.#inFlight.length < IN_FLIGHT) {
       const batch = this.#take();
       if (batch.entries.length === 0) return;
-      this.#inFlight.add(batch);
-      void this.#sendBatch(batch);
+      this.#inFlight.push(batch);
+      this.#sendBatch(batch);
     }
   }
 
@@ -134,27 +136,39 @@ export class GroupCommit {
     return true;
   }
 
-  async #sendBatch(batch: CommitBatch): Promise<void> {
-    const { idempotent, entries } = batch;
+  #sendBatch(batch: CommitBatch): void {
+    const { idempotent } = batch;
     const timeout = Math.max(1, batch.end - this.#clock.now());
     const notRun = (): void => batch.notRun();
     // Who waits for ever sets no timer that would hold the process.
     const release =
       timeout === Infinity ? this.#clock.after(timeout, () => undefined, { hold: true }) : undefined;
-    try {
-      batch.answer(await this.#send(() => batch.send(), { timeout, idempotent, notRun }));
-    } catch (error) {
-      if (error instanceof EtcdRefusedError && entries.length > 1) {
-        notRun();
-        for (const entry of entries) entry.alone = true;
-        this.#queue.unshift(...entries);
-      } else {
-        for (const entry of entries) entry.reject(error);
-      }
+    const over = (): void => {
+      release?.();
+      this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
+      this.#flush();
+    };
+    this.#send(() => batch.send(), { timeout, idempotent, notRun }).then(
+      (results) => {
+        batch.answer(results);
+        over();
+      },
+      (error: unknown) => {
+        this.#failed(batch, error);
+        over();
+      },
+    );
+  }
+
+  #failed(batch: CommitBatch, error: unknown): void {
+    const { entries } = batch;
+    if (error instanceof EtcdRefusedError && entries.length > 1) {
+      batch.notRun();
+      for (const entry of entries) entry.alone = true;
+      this.#queue.unshift(...entries);
+    } else {
+      for (const entry of entries) entry.reject(error);
     }
-    release?.();
-    this.#inFlight.delete(batch);
-    this.#flush();
   }
 }
 
