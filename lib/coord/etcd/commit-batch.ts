@@ -54,15 +54,11 @@ export class CommitBatch {
 
   /** What is to be sent at this moment: the transactions of those who still want it. There may be none. */
   send(): readonly Txn[] {
-    this.#riders = [];
-    const txns: Txn[] = [];
-    for (const entry of this.entries) {
-      if (!entry.isSendable()) continue;
-      entry.sent();
-      this.#riders.push(entry);
-      txns.push(entry.txn);
-    }
-    return txns;
+    this.#riders = this.entries.filter((entry) => entry.isSendable());
+    return this.#riders.map((rider) => {
+      rider.sent();
+      return rider.txn;
+    });
   }
 
   /** What {@link send} gave last provably did not run. */

@@ -145,7 +145,8 @@ export class GroupCommit {
       timeout === Infinity ? this.#clock.after(timeout, () => undefined, { hold: true }) : undefined;
     const over = (): void => {
       release?.();
-      this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
+      const last = this.#inFlight.pop()!;
+      if (last !== batch) this.#inFlight[this.#inFlight.indexOf(batch)] = last;
       this.#flush();
     };
     this.#send(() => batch.send(), { timeout, idempotent, notRun }).then(
