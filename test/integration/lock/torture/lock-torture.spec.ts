@@ -19,7 +19,7 @@ const mutations: readonly Mutated[] = [
   {
     name: 'no-margin',
     shows: /was claimed .* after its key went, up to/,
-    faults: ['link silent'],
+    faults: ['owner silent'],
     edits: [{ file: 'lib/coord/etcd/lease-deadline.ts', from: 'ttl - marginOf(ttl)', to: 'ttl' }],
   },
   {

@@ -97,6 +97,15 @@ export class Nemesis {
       await this.#while(100, 2.5 * this.#deps.ttl);
       proxy.resume();
     },
+    // For longer than its lease: whoever believes too long shows it now.
+    'owner silent': async () => {
+      const { workers, owner, ttl } = this.#deps;
+      this.#struck = owner();
+      const { proxy } = workers[this.#struck]!;
+      proxy.stall();
+      await this.#while(1.2 * ttl, 2 * ttl);
+      proxy.resume();
+    },
     'link refused': async () => {
       const { proxy } = this.#victim();
       proxy.refuse();
