@@ -54,11 +54,16 @@ export class CommitBatch {
 
   /** What is to be sent at this moment: the transactions of those who still want it. There may be none. */
   send(): readonly Txn[] {
-    this.#riders = this.entries.filter((entry) => entry.isSendable());
-    return this.#riders.map((rider) => {
-      rider.sent();
-      return rider.txn;
-    });
+    this.#riders = [];
+    const txns: Txn[] = [];
+    for (const entry of this.entries) {
+      if (!entry.isSendable()) continue;
+      // At once: to ask the next one may end a session, and what that ends must know that this one is sent.
+      entry.sent();
+      this.#riders.push(entry);
+      txns.push(entry.txn);
+    }
+    return txns;
   }
 
   /** What {@link send} gave last provably did not run. */

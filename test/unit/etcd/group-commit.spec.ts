@@ -334,6 +334,23 @@ describe('group commit', () => {
     expect(sent.flatMap(({ keys }) => keys)).not.toContain('c');
   });
 
+  it('tells nobody that a write is not sent which goes out that very moment', async () => {
+    const caller = new AbortController();
+    let asked = 0;
+    // The last look at one session has the neighbour's caller leave.
+    const session = { isAlive: () => (++asked > 1 && caller.abort(), true) } as unknown as Session;
+    connected = false;
+    const first = group.commit(put('a'), { signal: caller.signal, abortUnsentOnly: true });
+    const second = group.commit(put('b'), { session });
+    await settled();
+    for (const go of connect) go();
+    await settled();
+    expect(caller.signal.aborted).toBe(true);
+    expect(sent.map(({ keys }) => keys)).toEqual([['a', 'b']]);
+    sent[0]!.answer();
+    expect((await Promise.all([first, second])).map(({ succeeded }) => succeeded)).toEqual([true, true]);
+  });
+
   it('does not send again for a signal that ended while the attempt was on its way, and did not run', async () => {
     const caller = new AbortController();
     const reason = new Error('the caller left');
