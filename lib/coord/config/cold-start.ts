@@ -22,7 +22,7 @@ export interface ColdStartDeps {
   readonly owner: string;
   /** The keys whose newest values some view does not show: of them the snapshot keeps the last good ones. */
   readonly doubted: () => ReadonlySet<string>;
-  /** Whether an entry was given up by a view that could not read it. */
+  /** Whether a view was closed before it could read the entry. */
   readonly isUnread: (entry: KeyValue) => boolean;
   readonly onAdopted: () => void;
   readonly clock?: Clock;

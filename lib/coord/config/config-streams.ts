@@ -6,6 +6,7 @@ import { type ConfigEvent, toEvent } from './config-event.js';
 import type { ConfigSchema } from './config-schema.js';
 import { ConfigView, type ViewPlan } from './config-view.js';
 import type { Judge, Judgements } from './judgements.js';
+import type { KeySource } from './key-source.js';
 import { PrefixView } from './prefix-view.js';
 import { SafeObservable } from '../etcd/safe-observable.js';
 import type { ScopeSet } from './scope-set.js';
@@ -42,30 +43,40 @@ export class ConfigStreams {
     const keys = plan.keys.map(({ key }) => key);
     return this.#stream((observer: { next(value: T): void }) => {
       const { decoder, scopes, secrets, judgements } = this.#deps;
+      const source = scopes.source({ keys });
       const view = new ConfigView<T>(plan, {
-        source: scopes.source({ keys }),
+        source,
         decoder,
         report: this.report,
-        onValid: (value, input) => secrets.learn(keys, value, input),
+        onValid: (value, input, entries) => {
+          secrets.learn(keys, value, input);
+          judgements.read(entries);
+        },
         onRejection: (rejection) => judgements.judged(rejection, keys),
       });
-      return this.#judging(view, () => view.changes.observable.subscribe((value) => observer.next(value)));
+      return this.#judging(view, source, () =>
+        view.changes.observable.subscribe((value) => observer.next(value)),
+      );
     });
   }
 
   map<T>(prefix: string, codec: ConfigCodec, schema?: ConfigSchema<T>): Observable<ReadonlyMap<string, T>> {
     return this.#stream((observer: { next(value: ReadonlyMap<string, T>): void }) => {
       const { decoder, scopes, secrets, judgements } = this.#deps;
+      const source = scopes.source({ prefix });
       const view = new PrefixView<T>({
-        source: scopes.source({ prefix }),
+        source,
         decoder,
         codec,
         ...(schema && { schema }),
         report: this.report,
-        onValid: (key, value, input) => secrets.learn([key], value, input),
+        onValid: (value, input, entry) => {
+          secrets.learn([entry.key], value, input);
+          judgements.read([entry]);
+        },
         onRejection: (rejection, key) => judgements.judged(rejection, [key]),
       });
-      return this.#judging(view, () => view.maps.observable.subscribe((map) => observer.next(map)));
+      return this.#judging(view, source, () => view.maps.observable.subscribe((map) => observer.next(map)));
     });
   }
 
@@ -96,10 +107,10 @@ export class ConfigStreams {
   }
 
   /** What the view thinks of its keys is known to others while it is open. */
-  #judging(view: Judge & { close(): void }, subscribe: () => unknown): { close(): void } {
-    const leave = this.#deps.judgements.add(view);
+  #judging(view: Judge & { close(): void }, source: KeySource, subscribe: () => unknown): { close(): void } {
+    const leave = this.#deps.judgements.add(view, source);
     subscribe();
-    return { close: () => (view.close(), leave()) };
+    return { close: () => (leave(), view.close()) };
   }
 
   #stream<T>(open: (observer: { next(value: T): void }) => { close(): void }): Observable<T> {

@@ -41,8 +41,8 @@ export interface ViewDeps {
   readonly source: KeySource;
   readonly decoder: ConfigDecoder;
   readonly report: ThrownReport;
-  /** Told of each value that the schema made, and of what it made it, before anybody else is. */
-  readonly onValid: (value: unknown, input: unknown) => void;
+  /** Told of each value that the schema made, of what it made it, and where that stood, before anybody else is. */
+  readonly onValid: (value: unknown, input: unknown, entries: readonly KeyValue[]) => void;
   /** Told once for each refused change, and with `undefined` when a good value follows. */
   readonly onRejection: (rejection: ConfigRejection | undefined) => void;
 }
@@ -112,7 +112,7 @@ export class ConfigView<T> implements Judge {
     const result = await validate(this.#plan.schema, input);
     if (result.issues) return result.issues;
     const value = deepFreeze(result.value);
-    this.#deps.onValid(value, input);
+    this.#deps.onValid(value, input, []);
     const { onBeforeApply } = this.#plan;
     const veto = onBeforeApply && (await askVeto(onBeforeApply, undefined, value));
     if (this.#applied || this.#closed) return undefined;
@@ -190,7 +190,7 @@ export class ConfigView<T> implements Judge {
     }
     if (result.issues) return this.#refuse(result.issues);
     const value = deepFreeze(result.value);
-    this.#deps.onValid(value, input);
+    this.#deps.onValid(value, input, this.#seen?.filter((entry) => entry !== undefined) ?? []);
     const made = { value, input, layers };
     const { onBeforeApply } = this.#plan;
     if (!onBeforeApply || this.#isCurrent(made)) return this.#swap(made);

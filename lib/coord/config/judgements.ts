@@ -1,5 +1,6 @@
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { KeyValue } from '../etcd/kv.js';
+import type { KeySource } from './key-source.js';
 import type { ConfigRejection } from './layers.js';
 
 /** A view: it judges the newest values of its keys, and shows the last good ones. */
@@ -27,11 +28,19 @@ export class Judgements {
     this.#onChange = onChange;
   }
 
-  /** Returns what takes the judge out again. */
-  add(judge: Judge): () => void {
+  /**
+   * Returns what takes the judge out again, to be called while its source is open: what the judge does not show then is
+   * unread, as nobody knows what is in it.
+   */
+  add(judge: Judge, source: Pick<KeySource, 'lookup'>): () => void {
     this.#judges.add(judge);
     return () => {
-      if (this.#judges.delete(judge)) this.#onChange();
+      if (!this.#judges.delete(judge)) return;
+      for (const key of judge.doubted) {
+        const entry = source.lookup(key);
+        if (entry) this.#unread.add(entry);
+      }
+      this.#onChange();
     };
   }
 
@@ -40,11 +49,12 @@ export class Judgements {
     return new Set([...this.#judges].flatMap(({ doubted }) => doubted));
   }
 
-  /** A view that could not read these goes: nobody knows what is in them. */
-  giveUp(entries: Iterable<KeyValue>): void {
-    for (const entry of entries) this.#unread.add(entry);
+  /** Somebody came to know what is in these. */
+  read(entries: Iterable<KeyValue>): void {
+    for (const entry of entries) this.#unread.delete(entry);
   }
 
+  /** Whether a judge left without showing this entry, and nobody has read it since. */
   isUnread(entry: KeyValue): boolean {
     return this.#unread.has(entry);
   }

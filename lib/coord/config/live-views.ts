@@ -47,15 +47,18 @@ export class LiveViews {
       source,
       decoder,
       report: streams.report,
-      onValid: (value, input) => secrets.learn(keys, value, input),
+      onValid: (value, input, entries) => {
+        secrets.learn(keys, value, input);
+        judgements.read(entries);
+      },
       onRejection: (rejection) => isOpen && judgements.judged(rejection, keys),
     });
-    const leave = judgements.add(view);
+    const leave = judgements.add(view, source);
     this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
     const close = (): void => {
       this.#open.delete(view as ConfigView<unknown>);
-      view.close();
       leave();
+      view.close();
     };
     try {
       const unavailable = await this.#unavailable(source, options);
@@ -63,7 +66,6 @@ export class LiveViews {
       const judged = await view.settled(options);
       if (!view.applied) await this.#fallBack(name, view, plan, { unavailable, judged });
     } catch (error) {
-      if (view.rejected) judgements.giveUp(source.entries());
       close();
       throw error;
     }

@@ -16,8 +16,8 @@ export interface PrefixViewDeps<T> {
   readonly codec: ConfigCodec;
   readonly schema?: ConfigSchema<T>;
   readonly report: ThrownReport;
-  /** Told of each value that the schema made, and of what it made it, before anybody else is. */
-  readonly onValid: (key: string, value: unknown, input: unknown) => void;
+  /** Told of each value that the schema made, of what it made it, and where that stood, before anybody else is. */
+  readonly onValid: (value: unknown, input: unknown, entry: KeyValue) => void;
   /** Told of each refused value, and with `undefined` when a good one of the key follows or the key goes away. */
   readonly onRejection: (rejection: ConfigRejection | undefined, key: string) => void;
 }
@@ -110,7 +110,7 @@ export class PrefixView<T> implements Judge {
     const decoded = decoder.decode(entry, codec);
     if (decoded.issues || !schema) return { key, revision, result: decoded as Validated<T> };
     const verdict = (result: Validated<T>): Verdict<T> => {
-      if (!result.issues) onValid(key, result.value, decoded.value);
+      if (!result.issues) onValid(result.value, decoded.value, entry);
       return { key, revision, result };
     };
     const result = validate(schema, decoded.value);

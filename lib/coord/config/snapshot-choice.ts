@@ -9,7 +9,6 @@ export class SnapshotChoice {
   readonly #secrets: SecretPolicy | undefined;
   /** Whether an entry has a property that is called like a secret: values are read once, not at each change of another. */
   readonly #telling = new WeakMap<KeyValue, boolean>();
-
   readonly #isUnread: (entry: KeyValue) => boolean;
 
   /**

@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { firstValueFrom } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { defineConfig } from '../../../lib/coord/config/config.definition.js';
 import type { ConfigOptions } from '../../../lib/coord/config/config.options.js';
@@ -14,6 +15,9 @@ import { EmbeddedEtcd } from '../../../lib/testing/index.js';
 import { ConfigRoom, until } from './config-room.js';
 
 const dbConfig = defineConfig('db', { schema: z.object({ url: z.string(), pool: z.number() }) });
+const loginConfig = defineConfig('login', {
+  schema: z.object({ user: z.string(), pass: z.string().transform(secret).optional() }),
+});
 const DIAL = 300;
 
 describe('a cold start without etcd', () => {
@@ -132,6 +136,53 @@ describe('a cold start without etcd', () => {
     const second = open();
     await expect(second.config.live(login)).rejects.toBeInstanceOf(CoordUnavailableError);
     expect(await second.config.get('open')).toBe('visible');
+  });
+
+  it.each<[string, (config: ConfigRoom['config']) => Promise<() => void>]>([
+    [
+      'a live view',
+      async (config) => {
+        const live = await config.live(loginConfig);
+        return () => live.close();
+      },
+    ],
+    [
+      'a subscriber of a value',
+      async (config) => {
+        const values = config.watch('login', { schema: loginConfig.schema }).subscribe();
+        return () => values.unsubscribe();
+      },
+    ],
+    [
+      'a subscriber of a prefix',
+      async (config) => {
+        const maps = config.watchPrefix('', { schema: loginConfig.schema }).subscribe();
+        return () => maps.unsubscribe();
+      },
+    ],
+  ])('has no value that %s could not read, after it is closed either', async (_, read) => {
+    const room = open();
+    await room.config.set('login', { user: 'u' });
+    const close = await read(room.config);
+    await vi.waitFor(async () => expect(await bytes()).toContain('{"user":"u"}'), 5_000);
+    await room.put('/config/test/orders/login', '{"user":"u","pass":"hush-canary');
+    await until(() => room.config.status.rejected.length > 0);
+    close();
+    await room.close();
+    const onDisk = await bytes();
+    expect(onDisk).toContain('{"user":"u"}');
+    expect(onDisk).not.toContain('hush-canary');
+  });
+
+  it('has a value that one left unread and another reads', async () => {
+    const slow = z.object({ user: z.string() }).refine(async () => Promise.resolve(true));
+    const room = open();
+    await room.config.set('login', { user: 'u' });
+    await firstValueFrom(room.config.watch('login'));
+    room.config.watch('login', { schema: slow }).subscribe().unsubscribe();
+    expect(await firstValueFrom(room.config.watch('login', { schema: slow }))).toEqual({ user: 'u' });
+    await room.close();
+    expect(await bytes()).toContain('{"user":"u"}');
   });
 
   it('has the secrets too where the snapshot is encrypted', async () => {
