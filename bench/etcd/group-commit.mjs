@@ -27,7 +27,7 @@ await client.ready();
 const connection = new Connection(options);
 const calls = new Calls(connection, systemClock, Math.random, options.requestTimeout);
 const group = new GroupCommit(
-  (txns, write) => calls.write((rpc, wire) => rpc.txn(txns(), wire), write),
+  (batch) => calls.write((rpc, wire) => rpc.txn(batch.send(), wire), batch),
   systemClock,
   options.requestTimeout,
 );

@@ -14,8 +14,10 @@ export interface WriteOptions extends CallOptions {
 }
 
 export interface AttemptOptions extends WriteOptions {
+  /** When the time is over, on the monotonic clock, instead of a `timeout`. */
+  readonly end?: number;
   /** Told of each attempt that provably did not run, before the next one is made. */
-  readonly notRun?: () => void;
+  notRun?(): void;
 }
 
 type CallKind = 'read' | 'write' | 'idempotent write';
@@ -53,9 +55,11 @@ export class Calls {
   }
 
   async #call<T>(run: Run<T>, options: AttemptOptions, kind: CallKind): Promise<T> {
-    const { signal, notRun } = options;
-    const timeout = budgetOf(options, this.#defaultTimeout);
-    const end = this.#clock.now() + timeout;
+    const { signal } = options;
+    const now = this.#clock.now();
+    const timeout =
+      options.end === undefined ? budgetOf(options, this.#defaultTimeout) : Math.max(1, options.end - now);
+    const end = now + timeout;
     const left = (): number => Math.max(1, end - this.#clock.now());
     let backoff: Backoff | undefined;
     let unknown: RpcFailure | undefined;
@@ -77,7 +81,7 @@ export class Calls {
       } catch (error) {
         last = error as RpcFailure;
       }
-      if (last.fate === 'not-run') notRun?.();
+      if (last.fate === 'not-run') options.notRun?.();
       signal?.throwIfAborted();
       if (last.doubt) generation.drop(last);
       if (last.fate === 'refused') throw last.toRefusal();

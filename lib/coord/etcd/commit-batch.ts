@@ -1,3 +1,4 @@
+import type { AttemptOptions } from './calls.js';
 import type { CommitEntry } from './commit-entry.js';
 import { Footprint } from './footprint.js';
 import type { Txn, TxnResult } from './kv.js';
@@ -9,8 +10,11 @@ const MAX_BYTES = 1.25 * 1024 * 1024;
 /** What encoding adds to the keys and values of one operation, generously. */
 const OPERATION_OVERHEAD = 64;
 
-/** Writes that ride as one etcd transaction, each nested, with its own comparisons and its own outcome. */
-export class CommitBatch {
+/**
+ * Writes that ride as one etcd transaction, each nested, with its own comparisons and its own outcome; and the options of
+ * the call that carries them.
+ */
+export class CommitBatch implements AttemptOptions {
   readonly entries: CommitEntry[] = [];
   #riders: CommitEntry[] = [];
   #footprint: Footprint | undefined;

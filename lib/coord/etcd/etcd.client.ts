@@ -60,7 +60,7 @@ export class EtcdClient {
     this.#calls = new Calls(this.#connection, this.#clock, this.#random, options.requestTimeout);
     this.#connection.onGeneration((generation) => this.#hubOf(generation));
     this.#group = new GroupCommit(
-      (txns, write) => this.#calls.write((rpc, wire) => rpc.txn(txns(), wire), write),
+      (batch) => this.#calls.write((rpc, wire) => rpc.txn(batch.send(), wire), batch),
       this.#clock,
       options.requestTimeout,
     );

@@ -1,6 +1,5 @@
 import { ClosedError } from '../../errors/closed.error.js';
 import { EtcdRefusedError } from '../../errors/etcd-refused.error.js';
-import type { AttemptOptions } from './calls.js';
 import type { Clock } from './clock.js';
 import { CommitBatch } from './commit-batch.js';
 import { CommitEntry, type CommitOptions } from './commit-entry.js';
@@ -17,8 +16,8 @@ const LOOK_AHEAD = 64;
 /** Half the price of `queueMicrotask`, which makes a resource of each. */
 const END_OF_TICK = Promise.resolve();
 
-/** Sends what `txns` gives, as one; it is asked at the moment of sending, each time that is done. */
-type Send = (txns: () => readonly Txn[], options: AttemptOptions) => Promise<readonly TxnResult[]>;
+/** Sends a batch as one transaction; it is asked what for at the moment of sending, each time that is done. */
+type Send = (batch: CommitBatch) => Promise<readonly TxnResult[]>;
 
 /**
  * Group commit: transactions that are ready together travel as one etcd transaction. What comes while batches are on
@@ -137,28 +136,26 @@ export class GroupCommit {
   }
 
   #sendBatch(batch: CommitBatch): void {
-    const { idempotent } = batch;
-    const timeout = Math.max(1, batch.end - this.#clock.now());
-    const notRun = (): void => batch.notRun();
     // Who waits for ever sets no timer that would hold the process.
     const release =
-      timeout === Infinity ? this.#clock.after(timeout, () => undefined, { hold: true }) : undefined;
-    const over = (): void => {
-      release?.();
-      const last = this.#inFlight.pop()!;
-      if (last !== batch) this.#inFlight[this.#inFlight.indexOf(batch)] = last;
-      this.#flush();
-    };
-    this.#send(() => batch.send(), { timeout, idempotent, notRun }).then(
+      batch.end === Infinity ? this.#clock.after(Infinity, () => undefined, { hold: true }) : undefined;
+    this.#send(batch).then(
       (results) => {
         batch.answer(results);
-        over();
+        this.#over(batch, release);
       },
       (error: unknown) => {
         this.#failed(batch, error);
-        over();
+        this.#over(batch, release);
       },
     );
+  }
+
+  #over(batch: CommitBatch, release: (() => void) | undefined): void {
+    release?.();
+    const last = this.#inFlight.pop()!;
+    if (last !== batch) this.#inFlight[this.#inFlight.indexOf(batch)] = last;
+    this.#flush();
   }
 
   #failed(batch: CommitBatch, error: unknown): void {

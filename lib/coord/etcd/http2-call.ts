@@ -102,16 +102,19 @@ export class Http2Call {
 
   #end(code: number, details: string): void {
     if (this.#ended) return;
-    this.#release();
+    const listener = this.#release();
     // The server has ended it, and waits for nothing that is still to be sent.
     if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#listener?.ended(code, details);
+    listener?.ended(code, details);
   }
 
-  #release(): void {
-    if (this.#ended) return;
+  /** Lets go of the listener: Node 20 keeps what a stream refers to until a major collection. Returns it. */
+  #release(): CallListener | undefined {
+    const listener = this.#listener;
     this.#ended = true;
-    this.#listener?.released();
+    this.#listener = undefined;
+    listener?.released();
+    return listener;
   }
 
   #data(chunk: Buffer): void {

@@ -39,16 +39,16 @@ describe('group commit', () => {
     connected = true;
     connect = [];
     group = new GroupCommit(
-      async (send, { idempotent, notRun }) => {
+      async (batch) => {
         if (!connected) await new Promise<void>((resolve) => connect.push(resolve));
-        const txns = send();
+        const txns = batch.send();
         return new Promise((resolve, reject) => {
           sent.push({
             keys: keysOf(txns),
-            idempotent,
+            idempotent: batch.idempotent,
             answer: () => resolve(txns.map(() => DONE)),
             fail: reject,
-            notRun: notRun!,
+            notRun: () => batch.notRun(),
           });
         });
       },
