@@ -15,29 +15,32 @@ const OPERATION_OVERHEAD = 64;
  * the call that carries them.
  */
 export class CommitBatch implements AttemptOptions {
-  readonly entries: CommitEntry[] = [];
-  #riders: CommitEntry[] = [];
-  #footprint: Footprint | undefined;
-  /** How many of the entries are in the footprint and the sums. */
-  #weighed = 0;
-  #bytes = 0;
-  #operations = 0;
+  readonly entries: CommitEntry[];
+  #riders: readonly CommitEntry[] = [];
+  /** Made only once somebody asks: a writer that is alone has no need of it. */
+  #load: Load | undefined;
+
+  constructor(head: CommitEntry) {
+    // An empty list that grows would make room for seventeen.
+    this.entries = [head];
+  }
 
   /** Takes the entry along, unless it does not fit in or touches what another one here writes. */
   take(entry: CommitEntry): boolean {
     const [head] = this.entries;
-    if (head && !this.#hasRoomFor(entry, head)) return false;
+    if (entry.alone || head!.alone || entry.idempotent !== head!.idempotent) return false;
+    if (!this.#weighed().hasRoomFor(entry.txn)) return false;
     this.entries.push(entry);
     return true;
   }
 
   /** Whether nothing here writes what `txn` touches, or touches what it writes. */
   isIndependentOf(txn: Txn): boolean {
-    return this.#weigh().admits(txn);
+    return this.#weighed().footprint.admits(txn);
   }
 
   get full(): boolean {
-    return this.entries.length + 1 >= MAX_OPERATIONS || this.entries[0]?.alone === true;
+    return this.entries.length + 1 >= MAX_OPERATIONS || this.entries[0]!.alone;
   }
 
   /** Whether nobody here minds what is sent meanwhile. */
@@ -58,16 +61,13 @@ export class CommitBatch implements AttemptOptions {
 
   /** What is to be sent at this moment: the transactions of those who still want it. There may be none. */
   send(): readonly Txn[] {
-    this.#riders = [];
-    const txns: Txn[] = [];
+    this.#riders = this.entries;
     for (const entry of this.entries) {
-      if (!entry.isSendable()) continue;
       // At once: to ask the next one may end a session, and what that ends must know that this one is sent.
-      entry.sent();
-      this.#riders.push(entry);
-      txns.push(entry.txn);
+      if (entry.isSendable()) entry.sent();
+      else this.#riders = this.#riders.filter((rider) => rider !== entry);
     }
-    return txns;
+    return this.#riders.map(({ txn }) => txn);
   }
 
   /** What {@link send} gave last provably did not run. */
@@ -80,28 +80,35 @@ export class CommitBatch implements AttemptOptions {
     this.#riders.forEach((rider, index) => rider.resolve(results[index]!));
   }
 
-  #hasRoomFor(entry: CommitEntry, head: CommitEntry): boolean {
-    if (entry.alone || head.alone || entry.idempotent !== head.idempotent) return false;
-    const footprint = this.#weigh();
-    const { operations, bytes } = sizeOf(entry.txn);
-    return (
-      this.entries.length + 1 + Math.max(this.#operations, operations) <= MAX_OPERATIONS &&
-      this.#bytes + bytes <= MAX_BYTES &&
-      footprint.admits(entry.txn)
-    );
+  #weighed(): Load {
+    const load = (this.#load ??= new Load());
+    while (load.count < this.entries.length) load.add(this.entries[load.count]!.txn);
+    return load;
+  }
+}
+
+/** What transactions weigh together, and what they touch. */
+class Load {
+  readonly footprint = new Footprint();
+  count = 0;
+  #bytes = 0;
+  #operations = 0;
+
+  add(txn: Txn): void {
+    const { operations, bytes } = sizeOf(txn);
+    this.footprint.add(txn);
+    this.count++;
+    this.#bytes += bytes;
+    this.#operations = Math.max(this.#operations, operations);
   }
 
-  /** Only once somebody asks: a writer that is alone has no need of it. */
-  #weigh(): Footprint {
-    const footprint = (this.#footprint ??= new Footprint());
-    while (this.#weighed < this.entries.length) {
-      const { txn } = this.entries[this.#weighed++]!;
-      const { operations, bytes } = sizeOf(txn);
-      footprint.add(txn);
-      this.#bytes += bytes;
-      this.#operations = Math.max(this.#operations, operations);
-    }
-    return footprint;
+  hasRoomFor(txn: Txn): boolean {
+    const { operations, bytes } = sizeOf(txn);
+    return (
+      this.count + 1 + Math.max(this.#operations, operations) <= MAX_OPERATIONS &&
+      this.#bytes + bytes <= MAX_BYTES &&
+      this.footprint.admits(txn)
+    );
   }
 }
 

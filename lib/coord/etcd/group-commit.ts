@@ -100,27 +100,31 @@ export class GroupCommit {
   #flush(): void {
     while (this.#queue.length > 0 && this.#inFlight.length < IN_FLIGHT) {
       const batch = this.#take();
-      if (batch.entries.length === 0) return;
+      if (!batch) return;
       this.#inFlight.push(batch);
       this.#sendBatch(batch);
     }
   }
 
   /** As many from the queue as may ride together now. */
-  #take(): CommitBatch {
-    const batch = new CommitBatch();
+  #take(): CommitBatch | undefined {
+    let batch: CommitBatch | undefined;
     const passed: CommitEntry[] = [];
     let blocked: Footprint | undefined;
     let inOrder = true;
     for (const { unordered } of this.#inFlight) inOrder &&= unordered;
     let taken = 0;
     for (const entry of this.#queue) {
-      if (batch.full || passed.length >= LOOK_AHEAD) break;
+      if (batch?.full || passed.length >= LOOK_AHEAD) break;
       taken++;
       if (!entry.isSendable()) continue;
       const { txn, unordered } = entry;
       const free = (unordered || inOrder) && (blocked?.admits(txn) ?? true) && this.#isFree(txn);
-      if (free && batch.take(entry)) continue;
+      if (free && batch?.take(entry)) continue;
+      if (free && !batch) {
+        batch = new CommitBatch(entry);
+        continue;
+      }
       inOrder &&= unordered;
       blocked ??= new Footprint();
       blocked.add(txn);
