@@ -10,9 +10,13 @@ export async function interleave({ name, rounds = 7, warmup = 1, unit }, variant
   const names = Object.keys(variants);
   const figures = Object.fromEntries(names.map((each) => [each, []]));
   for (let round = -warmup; round < rounds; round++) {
-    // Each begins as often as the others: what the one before leaves behind (garbage, a warm cache) would favour somebody.
-    const from = (round + warmup) % names.length;
-    for (const each of [...names.slice(from), ...names.slice(0, from)]) {
+    // Each begins as often as the others, and follows one neighbour as often as the other: what the one before leaves
+    // behind (garbage, a warm cache) would favour somebody.
+    const turn = round + warmup;
+    const from = turn % names.length;
+    const order = [...names.slice(from), ...names.slice(0, from)];
+    if (Math.floor(turn / names.length) % 2 === 1) order.reverse();
+    for (const each of order) {
       const figure = await variants[each]();
       if (round >= 0) figures[each].push(figure);
     }

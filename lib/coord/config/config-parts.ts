@@ -5,7 +5,7 @@ import { ConfigDecoder } from './config-decoder.js';
 import { ConfigHealth } from './config-health.js';
 import { ConfigHistory, HISTORY_LIMIT } from './config-history.js';
 import { ConfigReader } from './config-reader.js';
-import { ConfigStreams } from './config-streams.js';
+import { ConfigStreams, type StreamDeps } from './config-streams.js';
 import { ConfigWriter } from './config-writer.js';
 import type { ResolvedConfigOptions } from './config.options.js';
 import { Judgements } from './judgements.js';
@@ -40,7 +40,17 @@ export class ConfigParts {
     );
     this.#patience = new StartPatience(client, context.dialTimeout, systemClock);
     const judgements = new Judgements(logger, () => this.health.update());
-    const shared = { scopes: this.scopes, decoder, secrets, judgements, logger };
+    const shared: StreamDeps = {
+      scopes: this.scopes,
+      decoder,
+      secrets,
+      judgements,
+      logger,
+      onValid: (keys, value, input, entries) => {
+        secrets.learn(keys, value, input);
+        judgements.read(entries);
+      },
+    };
     this.streams = new ConfigStreams(shared);
     this.health = new ConfigHealth(this.streams.report, () => judgements.refused());
     this.live = new LiveViews({

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { CoordLogger } from '../etcd/coord-logger.js';
+import type { KeyValue } from '../etcd/kv.js';
 import type { ConfigCodec } from './config-codec.js';
 import type { ConfigDecoder } from './config-decoder.js';
 import { type ConfigEvent, toEvent } from './config-event.js';
@@ -18,6 +19,13 @@ export interface StreamDeps {
   readonly secrets: SecretPolicy;
   readonly judgements: Judgements;
   readonly logger: CoordLogger;
+  /** A schema made `value` of `input`, which is what the keys have together, and stood in `entries`. */
+  readonly onValid: (
+    keys: readonly string[],
+    value: unknown,
+    input: unknown,
+    entries: readonly KeyValue[],
+  ) => void;
 }
 
 /** The observables of the centre. Each subscription is a light view on the shared mirror; all complete when the centre closes. */
@@ -42,16 +50,13 @@ export class ConfigStreams {
   value<T>(plan: ViewPlan<T>): Observable<T> {
     const keys = plan.keys.map(({ key }) => key);
     return this.#stream((observer: { next(value: T): void }) => {
-      const { decoder, scopes, secrets, judgements } = this.#deps;
+      const { decoder, scopes, judgements, onValid } = this.#deps;
       const source = scopes.source({ keys });
       const view = new ConfigView<T>(plan, {
         source,
         decoder,
         report: this.report,
-        onValid: (value, input, entries) => {
-          secrets.learn(keys, value, input);
-          judgements.read(entries);
-        },
+        onValid: (value, input, entries) => onValid(keys, value, input, entries),
         onRejection: (rejection) => judgements.judged(rejection, keys),
       });
       return this.#judging(view, source, () =>
@@ -62,7 +67,7 @@ export class ConfigStreams {
 
   map<T>(prefix: string, codec: ConfigCodec, schema?: ConfigSchema<T>): Observable<ReadonlyMap<string, T>> {
     return this.#stream((observer: { next(value: ReadonlyMap<string, T>): void }) => {
-      const { decoder, scopes, secrets, judgements } = this.#deps;
+      const { decoder, scopes, judgements, onValid } = this.#deps;
       const source = scopes.source({ prefix });
       const view = new PrefixView<T>({
         source,
@@ -70,10 +75,7 @@ export class ConfigStreams {
         codec,
         ...(schema && { schema }),
         report: this.report,
-        onValid: (value, input, entry) => {
-          secrets.learn([entry.key], value, input);
-          judgements.read([entry]);
-        },
+        onValid: (value, input, entry) => onValid([entry.key], value, input, [entry]),
         onRejection: (rejection, key) => judgements.judged(rejection, [key]),
       });
       return this.#judging(view, source, () => view.maps.observable.subscribe((map) => observer.next(map)));

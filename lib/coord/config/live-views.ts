@@ -38,7 +38,7 @@ export class LiveViews {
 
   /** Resolves with a view that has a good value; rejects when none can be had. */
   async open<T>(name: string, plan: ViewPlan<T>, options: CallOptions): Promise<LiveConfig<T>> {
-    const { scopes, decoder, streams, secrets, judgements, logger } = this.#deps;
+    const { scopes, decoder, streams, secrets, judgements, logger, onValid } = this.#deps;
     const keys = plan.keys.map(({ key }) => key);
     const source = scopes.source({ keys });
     // Until it is open, what it refuses is told by the error of a start that fails.
@@ -47,10 +47,7 @@ export class LiveViews {
       source,
       decoder,
       report: streams.report,
-      onValid: (value, input, entries) => {
-        secrets.learn(keys, value, input);
-        judgements.read(entries);
-      },
+      onValid: (value, input, entries) => onValid(keys, value, input, entries),
       onRejection: (rejection) => isOpen && judgements.judged(rejection, keys),
     });
     const leave = judgements.add(view, source);
