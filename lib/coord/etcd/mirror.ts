@@ -10,6 +10,7 @@ import { budgetOf, type CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import type { KeyRange, KeyValue } from './kv.js';
 import type { BatchedReader } from './batched-reader.js';
+import { Listeners } from './listeners.js';
 import { PageSize } from './page-size.js';
 import { listRange } from './range-list.js';
 import { ResumePoint } from './resume-point.js';
@@ -67,7 +68,7 @@ export class Mirror {
   readonly #listed: () => void;
   readonly #map = new SnapshotMap();
   readonly #resume = new ResumePoint();
-  readonly #listeners = new Set<(change: MirrorChange) => void>();
+  readonly #listeners: Listeners<MirrorChange>;
   readonly #waiters: Waiters<Snapshot>;
   readonly #closing = new AbortController();
   readonly #staleness: Staleness;
@@ -86,6 +87,9 @@ export class Mirror {
     this.#waiters = new Waiters(deps.clock);
     this.#pageSize = new PageSize(pageSize);
     this.#listed = listed ?? (() => undefined);
+    this.#listeners = new Listeners((error) =>
+      deps.logger.error('a listener of a watched range threw', { key: range.key, err: error }),
+    );
     this.#staleness = new Staleness(deps.clock, (error) =>
       deps.logger.error('a subscriber to the staleness of a range threw', { key: range.key, err: error }),
     );
@@ -142,8 +146,7 @@ export class Mirror {
    * {@link snapshot} first. What a listener throws is logged and hurts nobody else. Returns the unsubscribing function.
    */
   subscribe(listener: (change: MirrorChange) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** At once, whatever the network does; no listener is called afterwards. Idempotent. */
@@ -215,7 +218,8 @@ export class Mirror {
     this.#clusterId = generation.clusterId;
     const first = !this.#synced;
     this.#synced = true;
-    if (first || changes.length > 0) this.#emit({ revision, cause: first ? 'list' : 'relist', changes });
+    if (first || changes.length > 0)
+      this.#listeners.tell({ revision, cause: first ? 'list' : 'relist', changes });
     this.#listed();
     this.#waiters.resolve(this.snapshot());
   }
@@ -257,18 +261,7 @@ export class Mirror {
       if (revision < this.#resume.next) continue;
       const changes = this.#map.apply(revision, group);
       this.#resume.reached(revision);
-      if (changes.length > 0) this.#emit({ revision, cause: 'watch', changes });
-    }
-  }
-
-  #emit(change: MirrorChange): void {
-    for (const listener of this.#listeners) {
-      if (this.#closed) return;
-      try {
-        listener(change);
-      } catch (error) {
-        this.#deps.logger.error('a listener of a watched range threw', { key: this.#range.key, err: error });
-      }
+      if (changes.length > 0) this.#listeners.tell({ revision, cause: 'watch', changes });
     }
   }
 }

@@ -1,5 +1,6 @@
 import { type Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
+import { Listeners } from '../etcd/listeners.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import type { EndpointSnapshot } from './endpoint-snapshot.js';
 import { type InstanceChange, LossGuard } from './loss-guard.js';
@@ -35,7 +36,7 @@ export class Roster {
   readonly #directory: ServiceDirectory;
   readonly #guard: LossGuard;
   readonly #deps: RosterDeps;
-  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
+  readonly #listeners: Listeners<readonly InstanceChange[]>;
   readonly #unsubscribe: () => void;
   #cancelGrace: (() => void) | undefined;
   #cancelSave: (() => void) | undefined;
@@ -47,6 +48,9 @@ export class Roster {
     this.#directory = directory;
     this.#deps = deps;
     this.#guard = new LossGuard(deps.clock);
+    this.#listeners = new Listeners((error) =>
+      deps.logger.error('a listener of the roster threw', { service: directory.name, err: error }),
+    );
     this.#unsubscribe = directory.subscribe((changes) => this.#onDirectory(changes));
     if (deps.store) {
       this.#cancelGrace = deps.clock.after(SNAPSHOT_GRACE, () => void this.#restore());
@@ -101,8 +105,7 @@ export class Roster {
    * unsubscribing function.
    */
   subscribe(listener: (changes: readonly InstanceChange[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -135,7 +138,7 @@ export class Roster {
     const moved = this.#guard.apply(changes);
     if (this.#guard.holding !== held) this.#logHolding();
     this.#trySuspects();
-    this.#changed(moved);
+    this.#listeners.tell(moved);
     if (moved.length > 0) this.#saveSoon();
   }
 
@@ -162,7 +165,7 @@ export class Roster {
   #confirmLost(id: string): void {
     const changes = this.#guard.confirmLost(id);
     if (changes.length === 0) return;
-    this.#changed(changes);
+    this.#listeners.tell(changes);
     this.#saveSoon();
   }
 
@@ -190,7 +193,7 @@ export class Roster {
       service: this.#directory.name,
       instances: instances.length,
     });
-    this.#changed(changes);
+    this.#listeners.tell(changes);
   }
 
   /** Those that may be called, not those that etcd lists: leases that expire one by one do not empty the snapshot. */
@@ -198,19 +201,5 @@ export class Roster {
     this.#cancelSave = undefined;
     const instances = [...this.#guard.members.values()].filter((instance) => !isDraining(instance));
     if (instances.length > 0) await this.#deps.store?.save(instances);
-  }
-
-  #changed(changes: readonly InstanceChange[]): void {
-    if (this.#closed) return;
-    for (const listener of this.#listeners) {
-      try {
-        listener(changes);
-      } catch (error) {
-        this.#deps.logger.error('a listener of the roster threw', {
-          service: this.#directory.name,
-          err: error,
-        });
-      }
-    }
   }
 }

@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
+import { Listeners } from '../etcd/listeners.js';
 import type { Mirror, MirrorChange } from '../etcd/mirror.js';
 import type { KeyValue } from '../etcd/kv.js';
 import { type ListPart, partsOf } from './list-part.js';
@@ -33,10 +34,9 @@ export class ServiceDirectory {
   readonly mirror: Mirror;
   readonly #keyPrefix: string;
   readonly #reader: InstanceReader;
-  readonly #logger: CoordLogger;
   readonly #parts: ListPart[] = [];
   readonly #instances = new Map<string, ServiceInstance>();
-  readonly #listeners = new Set<(changes: readonly InstanceChange[]) => void>();
+  readonly #listeners: Listeners<readonly InstanceChange[]>;
   readonly #keyListeners = new Map<string, (sighting: KeySighting) => void>();
   #serving: readonly ServiceInstance[] | undefined;
   #synced = false;
@@ -49,7 +49,9 @@ export class ServiceDirectory {
     this.#keyPrefix = keyPrefix;
     this.mirror = mirror;
     this.#reader = new InstanceReader(name, keyPrefix, logger);
-    this.#logger = logger;
+    this.#listeners = new Listeners((error) =>
+      logger.error('a listener of the service directory threw', { service: name, err: error }),
+    );
     mirror.subscribe((change) => this.#take(change));
     // A service without a key is a list without a change: the mirror's readiness tells that it was read.
     this.ready({ timeout: Infinity }).catch(() => undefined); // closed: nobody listens any more
@@ -91,8 +93,7 @@ export class ServiceDirectory {
 
   /** Calls `listener` for each change, once with no changes when the first list is empty. Returns the unsubscribing function. */
   subscribe(listener: (changes: readonly InstanceChange[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Tells the owner of a key what becomes of it, readable or not. Returns the unsubscribing function. */
@@ -120,7 +121,7 @@ export class ServiceDirectory {
   #sync(): void {
     if (this.#synced) return;
     this.#synced = true;
-    this.#notify([]);
+    this.#listeners.tell([]);
   }
 
   #take(change: MirrorChange): void {
@@ -158,7 +159,7 @@ export class ServiceDirectory {
     }
     if (last) this.#synced = true;
     this.#tellOwners({ changes, revision, cause, last });
-    this.#notify(seen);
+    this.#listeners.tell(seen);
   }
 
   #tellOwners({ changes, revision, cause, last }: ListPart): void {
@@ -170,16 +171,6 @@ export class ServiceDirectory {
     for (const [key, listener] of this.#keyListeners) {
       if (this.#instances.has(this.#reader.idOf(key)) || this.#reader.skips(key)) continue;
       listener({ current: undefined, revision, relisted: false });
-    }
-  }
-
-  #notify(changes: readonly InstanceChange[]): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(changes);
-      } catch (error) {
-        this.#logger.error('a listener of the service directory threw', { service: this.name, err: error });
-      }
     }
   }
 }
