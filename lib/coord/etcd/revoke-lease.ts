@@ -16,11 +16,13 @@ export async function revokeLease(
   generation: Generation,
   leaseId: bigint,
   timeout: number,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   try {
     await generation.unary(
       (rpc, options) => rpc.lease.leaseRevoke({ ID: leaseId.toString() }, options),
       timeout,
+      signal,
     );
     return true;
   } catch (error) {
@@ -42,7 +44,7 @@ export async function insistOnRevoking(
   while (!closing.aborted && !connection.closing.aborted) {
     try {
       const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
-      if (await revokeLease(generation, leaseId, requestTimeout)) return;
+      if (await revokeLease(generation, leaseId, requestTimeout, closing)) return;
     } catch {
       // No connection for good, or closed: then nothing can be revoked.
     }

@@ -52,6 +52,7 @@ export class SessionKeeper {
   readonly #waiters: Waiters<Session>;
   readonly #closing = new AbortController();
   #current: Session | undefined;
+  readonly #lapsed = new Set<Lapsed>();
   #started = false;
 
   constructor(ttl: number, deps: SessionKeeperDeps) {
@@ -91,19 +92,28 @@ export class SessionKeeper {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Revokes the lease, unless somebody retains it, and with it all that hangs on it; waits for etcd at most `timeout` ms. Idempotent. */
+  /**
+   * Revokes the lease, unless somebody retains it, and with it all that hangs on it; those of lost sessions too. Waits for
+   * etcd at most `timeout` ms. Idempotent.
+   */
   async close(timeout: number): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new ClosedError('the session keeper was closed'));
     this.#listeners.clear();
     this.#waiters.reject(this.#closing.signal.reason);
-    const session = this.#current;
+    const sessions = [...this.#lapsed].map(({ session }) => session);
+    for (const { stopRenewing } of this.#lapsed) stopRenewing();
+    if (this.#current) sessions.push(this.#current);
+    this.#current?.lose('it was closed');
     this.#current = undefined;
-    if (!session) return;
-    session.lose('it was closed');
-    if (session.isRetained) return;
-    const generation = this.#deps.connection.live;
-    if (generation) await revokeLease(generation, session.leaseId, timeout);
+    const limit = new AbortController();
+    const cancelTimer = this.#deps.clock.after(timeout, () => limit.abort(), { hold: true });
+    await Promise.all(
+      sessions
+        .filter(({ isRetained }) => !isRetained)
+        .map(({ leaseId }) => insistOnRevoking(leaseId, limit.signal, this.#deps)),
+    );
+    cancelTimer();
   }
 
   #start(): void {
@@ -113,7 +123,7 @@ export class SessionKeeper {
   }
 
   async #run(): Promise<void> {
-    const { connection, clock, random, logger } = this.#deps;
+    const { connection, clock, random, logger, requestTimeout } = this.#deps;
     const closing = this.#closing.signal;
     const backoff = new Backoff({ first: 100, most: 1_000 }, random);
     let before: Lapsed | undefined;
@@ -121,12 +131,17 @@ export class SessionKeeper {
       try {
         const generation = await connection.whenLive({ timeout: Infinity, signal: closing });
         const session = await this.#grant(generation);
+        if (closing.aborted) {
+          session.lose('it was closed');
+          return void revokeLease(generation, session.leaseId, requestTimeout);
+        }
         backoff.reset();
         if (before)
           logger.info('session replaced', { lease: session.leaseHex, before: before.session.leaseHex });
         await this.#live(session, before);
         if (closing.aborted) return;
         before = { session, stopRenewing: this.#keepAlive(session) };
+        this.#lapsed.add(before);
         logger.warn('session lost', {
           lease: session.leaseHex,
           reason: (session.signal.reason as Error).message,
@@ -214,11 +229,14 @@ export class SessionKeeper {
     }
   }
 
-  async #retire({ session, stopRenewing }: Lapsed, putBack: Promise<unknown>): Promise<void> {
+  async #retire(lapsed: Lapsed, putBack: Promise<unknown>): Promise<void> {
+    const { clock } = this.#deps;
+    const closing = this.#closing.signal;
     const done = new AbortController();
     void putBack.then(() => done.abort());
-    await pause(this.#deps.clock, PUT_BACK_LIMIT, done.signal);
-    stopRenewing();
-    await insistOnRevoking(session.leaseId, this.#closing.signal, this.#deps);
+    await pause(clock, PUT_BACK_LIMIT, AbortSignal.any([done.signal, closing]));
+    lapsed.stopRenewing();
+    await insistOnRevoking(lapsed.session.leaseId, closing, this.#deps);
+    this.#lapsed.delete(lapsed);
   }
 }

@@ -199,6 +199,32 @@ describe.each(await etcdKinds())('a session on %s etcd', (kind) => {
     expect(await exists(sentinel)).toBe(false);
   });
 
+  it('takes along what hangs on a lease that was lost just before the client is closed', async () => {
+    const leaving = openClient(etcd.endpoints);
+    const session = await leaving.sessions(60_000).acquire();
+    await leaving.commit({
+      success: [{ put: { key: 'place of the leaving', value: '', lease: session.leaseId } }],
+    });
+    leaving.sessions(60_000).onSession((next) => next !== session && new Promise(() => undefined));
+    session.lose('the test says so');
+    await leaving.sessions(60_000).acquire();
+    expect(await exists('place of the leaving')).toBe(true);
+    await leaving.close();
+    expect(await exists('place of the leaving')).toBe(false);
+  });
+
+  it('takes its keys along also when it is closed while its connection is made anew', async () => {
+    const proxy = await FaultProxy.start({ target: etcd.endpoints[0]! });
+    const leaving = openClient([proxy.endpoint]);
+    const session = await leaving.sessions(60_000).acquire();
+    await leaving.commit({ success: [{ put: { key: 'redialled', value: '', lease: session.leaseId } }] });
+    proxy.cut();
+    await until(() => leaving.status !== 'ready', { what: 'the cut to be noticed' });
+    await leaving.close({ timeout: 5_000 });
+    expect(await exists('redialled')).toBe(false);
+    await proxy.close();
+  });
+
   it('is waited for no longer than asked', async () => {
     const away = openClient(['127.0.0.1:1']);
     await expect(away.sessions(5_000).acquire({ timeout: 50 })).rejects.toBeInstanceOf(CoordUnavailableError);

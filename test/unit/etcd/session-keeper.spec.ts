@@ -127,4 +127,53 @@ describe('a session keeper', () => {
     expect(renewed).not.toContain(lost.leaseId);
     await keeper.close(10);
   });
+
+  it('revokes at its close also what the lease of a lost session still holds, and leaves no timer', async () => {
+    const acquired = keeper.acquire();
+    await settled();
+    await answerGrant();
+    const lost = await acquired;
+    keeper.onSession((session) => (session === lost ? undefined : new Promise(() => undefined)));
+    lost.lose('the spec says so');
+    await settled();
+    await answerGrant();
+    await keeper.close(500);
+    expect(revoked.toSorted()).toEqual(['1', '2']);
+    await settled();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('revokes at its close the lease of a lost session that none has followed yet, and leaves no timer', async () => {
+    const acquired = keeper.acquire();
+    await settled();
+    await answerGrant();
+    (await acquired).lose('the spec says so');
+    await settled();
+    await keeper.close(500);
+    expect(revoked).toEqual(['1']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('gives back the lease whose grant is answered while it closes', async () => {
+    keeper.acquire().catch(() => undefined);
+    await settled();
+    grants.shift()!();
+    await keeper.close(500);
+    await settled();
+    expect(revoked).toEqual(['1']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('leaves the leases of retained sessions to their TTL at its close, the lost one too', async () => {
+    const acquired = keeper.acquire();
+    await settled();
+    await answerGrant();
+    const session = await acquired;
+    session.retain();
+    session.lose('the spec says so');
+    await settled();
+    await keeper.close(500);
+    expect(revoked).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
 });
