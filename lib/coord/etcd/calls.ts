@@ -89,7 +89,9 @@ export class Calls {
       if (unknown && kind === 'write') throw outcomeUnknown(unknown);
       if (last.doubt) continue;
       backoff ??= new Backoff({ first: 20, most: 1_000 }, this.#random);
-      await pause(this.#clock, Math.min(backoff.next(), left()), this.#connection.closing, { hold: true });
+      const { closing } = this.#connection;
+      const ends = signal ? AbortSignal.any([signal, closing]) : closing;
+      await pause(this.#clock, Math.min(backoff.next(), left()), ends, { hold: true });
     } while (this.#clock.now() < end);
     throw unknown ? outcomeUnknown(unknown) : this.#connection.unavailable(timeout, last);
   }

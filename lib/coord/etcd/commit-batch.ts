@@ -114,12 +114,16 @@ class Load {
 
 function sizeOf({ compare = [], success, failure = [] }: Txn): { operations: number; bytes: number } {
   let bytes = 0;
-  for (const { key, end } of compare) bytes += key.length + (end?.length ?? 0) + OPERATION_OVERHEAD;
+  for (const { key, end = '', value } of compare) {
+    const operand = typeof value === 'bigint' ? 0 : Buffer.byteLength(value);
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(end) + operand + OPERATION_OVERHEAD;
+  }
   for (const op of success) bytes += bytesOf(op);
   for (const op of failure) bytes += bytesOf(op);
   return { operations: Math.max(compare.length, success.length, failure.length), bytes };
 }
 
 function bytesOf(op: Txn['success'][number]): number {
-  return OPERATION_OVERHEAD + ('put' in op ? op.put.key.length + Buffer.byteLength(op.put.value) : 0);
+  if (!('put' in op)) return OPERATION_OVERHEAD;
+  return OPERATION_OVERHEAD + Buffer.byteLength(op.put.key) + Buffer.byteLength(op.put.value);
 }

@@ -1,8 +1,10 @@
 import type { IOptions } from 'etcd3';
 import { CALL, CallControl, type WireOptions } from './call-control.js';
+import { statusError, UNAUTHENTICATED } from './grpc-status.js';
 import type { Clock } from './clock.js';
 import type { Endpoint } from './endpoint.js';
 import type { EtcdOptions } from './etcd.options.js';
+import { onAbort } from './on-abort.js';
 import { afterSilence } from './patience.js';
 import { Rpc } from './rpc.js';
 import { noAnswerWithin, RpcFailure } from './rpc-failure.js';
@@ -24,18 +26,26 @@ export class Generation {
 
   readonly #rpc: Rpc;
   readonly #abort = new AbortController();
-  readonly #controls = new Set<CallControl>();
+  readonly #calls = new Set<CallControl>();
+  readonly #streams = new Set<CallControl>();
   #dropped = false;
+  #closed = false;
   readonly #clock: Clock;
+  readonly #closing: AbortSignal;
+  #stopListening: (() => void) | undefined;
+  /** There is a user, and etcd had no use for one when this was opened. */
+  #tokenless = false;
 
   private constructor(
     readonly endpoint: Endpoint,
     rpc: Rpc,
     clock: Clock,
+    closing: AbortSignal,
   ) {
     this.#rpc = rpc;
     this.signal = this.#abort.signal;
     this.#clock = clock;
+    this.#closing = closing;
     this.life = new SignsOfLife({
       clock,
       ask: (timeout) => this.#identify(timeout, this.signal),
@@ -59,7 +69,7 @@ export class Generation {
     deps: { readonly clock: Clock; readonly timeout: number; readonly signal: AbortSignal },
   ): Promise<Generation> {
     const rpc = await Rpc.create(rpcOptions(endpoint, options));
-    const generation = new Generation(endpoint, rpc, deps.clock);
+    const generation = new Generation(endpoint, rpc, deps.clock, deps.signal);
     const end = deps.clock.now() + deps.timeout;
     const left = (): number => Math.max(1, end - deps.clock.now());
     try {
@@ -92,7 +102,7 @@ export class Generation {
     const onAbort = (): void => control.cancel('the caller gave up');
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
-    this.#controls.add(control);
+    this.#calls.add(control);
     if (this.#dropped) control.cancel('No connection established');
     try {
       const answer = await run(this.#rpc, { [CALL]: control });
@@ -103,14 +113,14 @@ export class Generation {
     } finally {
       cancelTimer();
       signal?.removeEventListener('abort', onAbort);
-      this.#controls.delete(control);
+      if (this.#calls.delete(control) && this.#dropped) this.#closeIfIdle();
     }
   }
 
   /** A stream that ends with this generation, opened by `open`. */
   stream<T>(open: (rpc: Rpc, control: CallControl) => T): T {
     const control = new CallControl();
-    this.#controls.add(control);
+    this.#streams.add(control);
     if (this.#dropped) control.cancel('No connection established');
     return open(this.#rpc, control);
   }
@@ -129,21 +139,42 @@ export class Generation {
     }
   }
 
-  /** Ends every call and stream at once. Idempotent. */
+  /**
+   * Ends every call and stream at once. Where etcd only refuses the token, the calls that are on their way get their own
+   * answers: a write that is cut off there would be in doubt without need. Idempotent.
+   */
   drop(reason: unknown): void {
-    if (this.#dropped) return;
-    this.#dropped = true;
-    this.#abort.abort(reason);
+    if (!this.#dropped) {
+      this.#dropped = true;
+      this.#abort.abort(reason);
+      this.#cancel(this.#streams);
+    }
+    if (!(reason instanceof RpcFailure && reason.ofToken)) this.#cancel(this.#calls);
+    else if (this.#calls.size > 0) this.#stopListening ??= onAbort(this.#closing, () => this.drop('closed'));
+    this.#closeIfIdle();
+  }
+
+  #cancel(controls: Set<CallControl>): void {
     // Not the reason itself: what ended another call says nothing of whether this one ran.
-    for (const control of this.#controls)
-      control.cancel(`the connection to ${this.endpoint.address} was dropped`);
-    this.#controls.clear();
+    for (const control of controls) control.cancel(`the connection to ${this.endpoint.address} was dropped`);
+    controls.clear();
+  }
+
+  #closeIfIdle(): void {
+    if (this.#closed || this.#calls.size > 0) return;
+    this.#closed = true;
+    this.#stopListening?.();
     this.#rpc.close();
   }
 
   #failure(error: unknown, sent: number, signal: AbortSignal | undefined): RpcFailure {
     if (signal?.aborted) return new RpcFailure(error, false);
-    const failure = new RpcFailure(error);
+    let failure = new RpcFailure(error);
+    if (this.#tokenless && failure.reason.includes('user name is empty')) {
+      failure = new RpcFailure(
+        statusError(UNAUTHENTICATED, 'invalid auth token: none, as authentication was not enabled before'),
+      );
+    }
     if (failure.late && !this.#dropped) return new RpcFailure(error, this.life.givenUp(sent));
     if (!failure.doubt) this.life.heard();
     return failure;
@@ -163,6 +194,7 @@ export class Generation {
       // A cluster without authentication answers everybody: a user name too many does no harm there.
       if (!(error instanceof RpcFailure && error.reason.includes('authentication is not enabled')))
         throw error;
+      this.#tokenless = true;
     }
   }
 

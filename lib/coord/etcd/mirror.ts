@@ -177,6 +177,8 @@ export class Mirror {
         });
         if (end.cause === 'compacted') this.#resume.forget();
         if (end.cause !== 'refused') continue;
+        // A refused watch may be one with a stale token: the look that comes next tells.
+        this.#knownFrom = undefined;
         this.#refused(new RpcFailure(new Error(`7 PERMISSION_DENIED: ${end.reason}`)));
       } catch (error) {
         if (this.#closed) break;

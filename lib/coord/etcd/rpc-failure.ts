@@ -37,6 +37,8 @@ const REFUSED_AS_TOO_MUCH =
 /** After these the connection is not to be trusted: its generation is dropped. */
 const LEAVE = /invalid auth token|revision of auth store is old|no leader|server stopped/;
 
+const STALE_TOKEN = /invalid auth token|revision of auth store is old/;
+
 /** The reason of a call that was given up since its answer did not come. */
 export function noAnswerWithin(ms: number): string {
   return `no answer within ${Math.round(ms)} ms`;
@@ -71,6 +73,11 @@ export class RpcFailure {
       doubt ??
       (LEAVE.test(this.reason) || (this.fate !== 'refused' && !this.reason.startsWith('etcdserver:')));
     this.late = this.reason.startsWith('no answer within ');
+  }
+
+  /** Whether etcd only refuses the token of the connection: other calls on it are answered all the same. */
+  get ofToken(): boolean {
+    return STALE_TOKEN.test(this.reason);
   }
 
   /** The public error of a refusal. */

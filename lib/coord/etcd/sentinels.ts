@@ -25,6 +25,8 @@ interface SentinelsDeps {
 }
 
 const REVOKED = 'its lease was revoked';
+/** What etcd refuses, for want of rights perhaps, is asked for again after so long, in ms. */
+const AFTER_REFUSAL = 30_000;
 
 type Lost = (why: string) => void;
 
@@ -60,14 +62,8 @@ export class Sentinels {
     };
     watch().catch((error: unknown) => {
       if (session.signal.aborted || error instanceof ClosedError) return;
-      if (error instanceof EtcdRefusedError && /lease not found/.test(error.reason)) {
-        lost('etcd says that the lease is gone');
-      } else {
-        this.#deps.logger.warn('no sentinel key: a revoked lease is noticed at its next renewal', {
-          key,
-          err: error,
-        });
-      }
+      if (isGone(error)) lost('etcd says that the lease is gone');
+      else warnOf(error, key, this.#deps);
     });
     return () => {
       closed = true;
@@ -103,18 +99,34 @@ export class Sentinels {
   }
 }
 
-/** Until it is there, or etcd refuses it: a session may outlive an outage that its first attempt did not. When it was put. */
+/** Until it is there: a session may outlive an outage, or a lack of rights, that its first attempt did not. When it was put. */
 async function putSentinel(key: string, session: Session, deps: SentinelsDeps): Promise<bigint> {
   const { commit, owner, clock, random } = deps;
   const value = JSON.stringify({ owner, since: new Date(clock.wall()).toISOString() });
   const put = { success: [{ put: { key, value, lease: session.leaseId } }] };
   const backoff = new Backoff({ first: 100, most: 1_000 }, random);
+  let warned = false;
   for (;;) {
+    let wait: number;
     try {
       return (await commit(put, { session, idempotent: true })).revision;
     } catch (error) {
-      if (!(error instanceof CoordUnavailableError || error instanceof OutcomeUnknownError)) throw error;
+      if (error instanceof CoordUnavailableError || error instanceof OutcomeUnknownError) {
+        wait = backoff.next();
+      } else if (error instanceof EtcdRefusedError && !isGone(error)) {
+        if (!warned) warnOf(error, key, deps);
+        warned = true;
+        wait = AFTER_REFUSAL;
+      } else throw error;
     }
-    await pause(clock, backoff.next(), session.signal);
+    await pause(clock, wait, session.signal);
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof EtcdRefusedError && /lease not found/.test(error.reason);
+}
+
+function warnOf(error: unknown, key: string, { logger }: SentinelsDeps): void {
+  logger.warn('no sentinel key: a revoked lease is noticed at its next renewal', { key, err: error });
 }

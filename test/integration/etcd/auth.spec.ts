@@ -115,6 +115,40 @@ describe.skipIf(onPath('etcd') === undefined)('authentication (needs etcd on PAT
     await client.close();
   });
 
+  it('leaves no write in doubt when a token expires among many calls', async () => {
+    const client = openClient([jwt.endpoint], { username: 'app', password: 'secret' });
+    await client.ready();
+    const end = performance.now() + 7_000;
+    let written = 0;
+    const write = async (key: string) => {
+      for (; performance.now() < end; written++) {
+        await client.commit({ success: [{ put: { key, value: '' } }] }, { unordered: true });
+      }
+    };
+    const read = async () => {
+      while (performance.now() < end) await client.range({ key: '/mine/0' });
+    };
+    await Promise.all([...['/mine/0', '/mine/1', '/mine/2'].map(write), read(), read(), read()]);
+    expect(written).toBeGreaterThan(100);
+    await client.close();
+  });
+
+  it('goes on when authentication is switched on under a client that has a user', async () => {
+    const etcd = await EtcdProcess.start({ args: ['--auth-token=simple'] });
+    const client = openClient([etcd.endpoint], { username: 'app', password: 'secret' });
+    await client.ready();
+    const mirror = client.mirror({ key: '/mine/late' });
+    await mirror.ready();
+    const session = await client.sessions(5_000).acquire();
+    await enableAuth(etcd.endpoint);
+    await put(client, '/mine/late');
+    await client.range({ key: '/mine/late' });
+    await until(() => mirror.snapshot().entries.get('/mine/late')?.version === 1n, { what: 'the write' });
+    expect(session.isAlive()).toBe(true);
+    await client.close();
+    await etcd.stop();
+  });
+
   // etcd 3.4 cannot be told when simple tokens expire; switching authentication off and on ends them just the same.
   it('goes on when simple tokens are known no longer, although no connection was cut', async () => {
     const client = openClient([simple.endpoint], { username: 'app', password: 'secret' });

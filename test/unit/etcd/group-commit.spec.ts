@@ -192,6 +192,19 @@ describe('group commit', () => {
     await Promise.all(results);
   });
 
+  it('counts what is compared with as well', async () => {
+    const value = 'x'.repeat(600 * 1024);
+    const results = ['a', 'b', 'c'].map((key) =>
+      group.commit({ ...put(key), compare: [{ key, target: 'value', value }] }),
+    );
+    await settled();
+    expect(batches()).toEqual([['a', 'b']]);
+    sent[0]!.answer();
+    await settled();
+    sent[1]!.answer();
+    await Promise.all(results);
+  });
+
   it('lets nobody fail for a neighbour: a refused batch is sent again one by one', async () => {
     const results = Promise.allSettled(['a', 'bad', 'c'].map((key) => group.commit(put(key))));
     await settled();

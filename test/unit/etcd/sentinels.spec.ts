@@ -85,11 +85,15 @@ describe("a session's sentinel", () => {
     expect([commits, watched, losses.length, log.lines.length]).toEqual([4, 1, 0, 0]);
   });
 
-  it('is not put again when etcd refuses it, which the log says', async () => {
-    failures = [new EtcdRefusedError('etcdserver: permission denied', 7)];
+  it('is put again after a while when etcd refuses it, which the log says once', async () => {
+    failures = Array.from({ length: 2 }, () => new EtcdRefusedError('etcdserver: permission denied', 7));
     await guard();
     await pass(10_000);
     expect([commits, watched]).toEqual([1, 0]);
+    session.extend(instant(clock), 120_000);
+    await pass(30_000);
+    await pass(30_000);
+    expect([commits, watched]).toEqual([3, 1]);
     expect(log.lines).toMatchObject([{ level: 'warn', message: expect.stringMatching(/^no sentinel key/) }]);
   });
 
