@@ -15,7 +15,8 @@ export class Listeners<T> {
 
   /** Who comes while it is being told has seen it already, and is not told. */
   tell(told: T): void {
-    for (const listener of [...this.#all]) {
+    const present = [...this.#all];
+    for (const listener of present) {
       if (!this.#all.has(listener)) continue;
       try {
         listener(told);
