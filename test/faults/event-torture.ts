@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
-import { type EtcdProcess, FaultProxy, type SeededRandom } from '../../lib/testing/index.js';
+import { type EtcdProcess, FaultProxy, type FrameRule, type SeededRandom } from '../../lib/testing/index.js';
 import { until } from '../support/until.js';
 
 /** One step of a reader: the new value of each key it saw changed, `undefined` where the key is gone. */
@@ -36,7 +36,7 @@ export interface EventTortureReport {
   readonly revisions: number;
   /** Bytes of the largest value. */
   readonly largest: number;
-  /** What has really struck: `frame` is a cut at a frame of a watch, `restart` a SIGKILL of etcd. */
+  /** What has really struck: those of {@link FRAMES} are cuts at such a frame, `restart` is a SIGKILL of etcd. */
   readonly faults: Readonly<Record<string, number>>;
   readonly relists: number;
   /** What must not be; empty if all is well. */
@@ -48,8 +48,15 @@ type Ops = ReadonlyMap<string, string | undefined>;
 const KEYS = 40;
 const READERS = 3;
 const MIB = 1024 * 1024;
+/** Where connections are cut. What is read tells a reader whether the history is still the same one, or is a new list. */
+const FRAMES = {
+  events: { path: '/etcdserverpb.Watch/Watch', within: 8 },
+  'watch requests': { path: '/etcdserverpb.Watch/Watch', direction: 'client', within: 3 },
+  reads: { path: /^\/etcdserverpb\.KV\//, within: 1 },
+} as const;
 const FAULTS = [
-  ...(['frame', 'frame', 'frame', 'frame', 'frame', 'frame', 'frame', 'frame', 'frame'] as const),
+  ...(['events', 'events', 'events', 'events', 'events', 'events', 'events', 'events'] as const),
+  ...(['watch requests', 'watch requests', 'reads', 'reads'] as const),
   ...(['cut', 'cut', 'cut', 'stall', 'stall', 'stall', 'refuse', 'refuse', 'refuse', 'restart'] as const),
 ];
 
@@ -81,19 +88,19 @@ export async function eventTorture(options: EventTortureOptions): Promise<EventT
       await sleep(proxy.random.integer(0, 50));
     }
   })();
+  const rules: FrameRule[] = [];
+  // Whatever the luck, each of these strikes once.
+  const due: (typeof FAULTS)[number][] = ['restart', 'refuse', 'reads', 'watch requests', 'events'];
   while (goOn()) {
     await sleep(proxy.random.integer(50, 400));
-    // Whatever the luck, etcd is killed at least once, and the history compacted over the readers if that is asked for.
-    const due = faults['restart'] === 0 ? 'restart' : 'refuse';
-    const fault =
-      faults['restart'] === 0 || (compaction && faults['compaction'] === 0) ? due : proxy.random.pick(FAULTS);
-    if (fault !== 'frame') count(fault);
+    const fault = due.shift() ?? proxy.random.pick(FAULTS);
+    if (fault in FRAMES) {
+      const rule = proxy.cutAtRandomFrame(FRAMES[fault as keyof typeof FRAMES]);
+      rules.push(rule);
+      // Counted when it strikes: a stream may end before it has so many frames.
+      void rule.fired.then(() => count(fault));
+    } else count(fault);
     if (fault === 'cut') proxy.cut();
-    // Counted when it strikes: a stream may end before it has so many frames.
-    if (fault === 'frame') {
-      const rule = proxy.cutAtRandomFrame({ path: '/etcdserverpb.Watch/Watch', within: 8 });
-      void rule.fired.then(() => count('frame'));
-    }
     if (fault === 'stall') {
       proxy.stall();
       await sleep(proxy.random.integer(100, 900));
@@ -111,6 +118,7 @@ export async function eventTorture(options: EventTortureOptions): Promise<EventT
     }
     if (fault === 'restart') await etcd.restart({ down: 50 });
   }
+  for (const rule of rules) rule.cancel();
   await writing;
   await writer.burst(1);
 
