@@ -100,18 +100,21 @@ export async function beliefTorture(options: BeliefTortureOptions): Promise<Beli
     });
     for (const { kind, believer, lostAt } of believers) {
       const deleted = deletions.get(believer.key)!;
-      const lead = Number(deleted - (lostAt() ?? process.hrtime.bigint())) / 1e6;
-      // No signal can come while the machine keeps this process from running for longer than the margin.
-      if (lead < 0 && turns.longestPause(deleted) > LONGEST_PAUSE) {
-        starved++;
-        continue;
-      }
-      partitions[kind] = (partitions[kind] ?? 0) + 1;
-      if (lostAt() === undefined || believer.believes()) {
+      // Before its signal is looked at: who asks the clock may learn of the loss only now.
+      const believes = believer.believes();
+      const lost = lostAt();
+      const lead = Number(deleted - (lost ?? process.hrtime.bigint())) / 1e6;
+      if (believes || lost === undefined) {
         violations.push(`${kind}: still believes in ${believer.key}`);
       } else if (lead < 0) {
+        // No signal can come while the machine keeps this process from running for longer than the margin.
+        if (turns.longestPause(deleted) > LONGEST_PAUSE) {
+          starved++;
+          continue;
+        }
         violations.push(`${kind}: believed for ${Math.round(-lead)} ms after ${believer.key} was deleted`);
       }
+      partitions[kind] = (partitions[kind] ?? 0) + 1;
       leads.push(lead);
     }
     await Promise.all(believers.map((each) => each.close()));
