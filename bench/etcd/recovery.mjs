@@ -1,5 +1,10 @@
-// How long a fault is felt: a cut connection to a healthy server, a killed and a frozen member of three.
+// How long a fault is felt: a cut or half-open connection to a healthy server, a stale token, a compacted history, a killed
+// and a frozen member of three, a rolling restart.
 // Usage: npm run build && node bench/etcd/recovery.mjs [--rounds 9]
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Etcd3 } from 'etcd3';
@@ -13,11 +18,12 @@ import { quantile } from '../support/rounds.mjs';
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } } });
 const rounds = Number(values.rounds);
 
-const open = (endpoints, logger) =>
-  EtcdClient.create(
-    resolveCoordOptions({ endpoints, progressInterval: '500ms', progressTimeout: '500ms' }).etcd,
-    { logger },
-  );
+/** What takes seconds by the defaults is not repeated as often. */
+const fewRounds = Math.min(rounds, 3);
+const WATCHFUL = { progressInterval: '500ms', progressTimeout: '500ms' };
+
+const open = (endpoints, logger, options = WATCHFUL) =>
+  EtcdClient.create(resolveCoordOptions({ endpoints, ...options }).etcd, { logger });
 
 function report(name, figures) {
   const at = (share) => `${Math.round(quantile(figures, share))} ms`;
@@ -126,6 +132,88 @@ async function floor(etcd, watches, leases) {
   client.close();
 }
 
+/** Nothing arrives, and nothing is closed: from then on to the moment at which the client leaves the connection. */
+async function halfOpen(etcd, name, options) {
+  const figures = [];
+  for (let round = 0; round < fewRounds; round++) {
+    const proxy = await startProxy(etcd.endpoint);
+    const client = open([proxy.endpoint], undefined, options);
+    await client.ready();
+    const mirror = client.mirror({ key: 'half-open' });
+    await mirror.ready();
+    await sleep(1_000);
+    const started = performance.now();
+    proxy.stall();
+    await until(() => client.status !== 'ready');
+    figures.push(performance.now() - started);
+    await client.close({ timeout: 0 });
+    await proxy.close();
+  }
+  report(`half-open, one watch, ${name}: noticed`, figures);
+}
+
+/** From the call that finds its token expired to its answer. */
+async function staleToken() {
+  const folder = mkdtempSync(join(tmpdir(), 'im-infra-jwt-'));
+  const keys = generateKeyPairSync('rsa', {
+    modulusLength: 2_048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+  const [publicKey, privateKey] = [join(folder, 'public.pem'), join(folder, 'private.pem')];
+  writeFileSync(publicKey, keys.publicKey);
+  writeFileSync(privateKey, keys.privateKey);
+  const etcd = await EtcdProcess.start({
+    args: [`--auth-token=jwt,pub-key=${publicKey},priv-key=${privateKey},sign-method=RS256,ttl=1s`],
+  });
+  const admin = new Etcd3({ hosts: etcd.endpoint });
+  await admin.role('root').create();
+  await admin.user('root').create('secret');
+  await admin.user('root').addRole('root');
+  await admin.auth.authEnable();
+  admin.close();
+  const client = open([etcd.endpoint], undefined, { username: 'root', password: 'secret' });
+  await client.ready();
+  const figures = [];
+  for (let round = 0; round < rounds; round++) {
+    await sleep(2_100);
+    const started = performance.now();
+    await client.commit({ success: [{ put: { key: 'token', value: '' } }] });
+    figures.push(performance.now() - started);
+  }
+  report('token expired: the write that finds out', figures);
+  await client.close();
+  await etcd.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** From the end of an outage, in which the history was compacted away, to a map that is right again. */
+async function compacted(etcd, keys) {
+  const proxy = await startProxy(etcd.endpoint);
+  const [client, writer] = [open([proxy.endpoint]), open([etcd.endpoint])];
+  await Promise.all([client.ready(), writer.ready()]);
+  const put = (index, value) => ({ success: [{ put: { key: `compacted/${index}`, value } }] });
+  await Promise.all(Array.from({ length: keys }, (_, index) => writer.commit(put(index, 'x'.repeat(100)))));
+  const mirror = client.mirror({ key: 'compacted/', end: 'compacted0' });
+  await mirror.ready({ timeout: 30_000 });
+  const admin = new Etcd3({ hosts: etcd.endpoint });
+  const figures = [];
+  for (let round = 0; round < rounds; round++) {
+    proxy.refuse();
+    for (let write = 0; write < 20; write++) await writer.commit(put(write, `${round}`));
+    const { revision } = await writer.commit(put('last', `${round}`));
+    await admin.kv.compact({ revision: revision.toString() });
+    const started = performance.now();
+    proxy.resume();
+    await until(() => mirror.snapshot().entries.get('compacted/last')?.modRevision === revision);
+    figures.push(performance.now() - started);
+  }
+  report(`history compacted in an outage, ${keys} keys: listed again`, figures);
+  admin.close();
+  await Promise.all([client.close(), writer.close()]);
+  await proxy.close();
+}
+
 /** The same cut with etcd3's own watchers and leases. */
 async function cutsOfEtcd3(etcd, watches, leases) {
   const proxy = await startProxy(etcd.endpoint);
@@ -190,7 +278,7 @@ function firstAnswer(members) {
 }
 
 /** From the fault to the first answered read, the first write seen by a mirror, and the renewal of the lease. */
-async function strikes(fault) {
+async function strikes(fault, rounds, name = fault, options = WATCHFUL) {
   const figures = { etcd: [], read: [], event: [], renewal: [] };
   for (let round = 0; round < rounds; round++) {
     const members = await cluster();
@@ -200,7 +288,8 @@ async function strikes(fault) {
     };
     const quiet = () => undefined;
     const endpoints = members.map(({ endpoint }) => endpoint);
-    const client = open(endpoints, { trace: quiet, debug: quiet, info: note, warn: quiet, error: quiet });
+    const logger = { trace: quiet, debug: quiet, info: note, warn: quiet, error: quiet };
+    const client = open(endpoints, logger, options);
     await client.ready();
     const mirror = client.mirror({ key: 'struck' });
     await mirror.ready();
@@ -230,10 +319,42 @@ async function strikes(fault) {
     await Promise.all([client.close(), others.close()]);
     await Promise.all(members.map((member) => member.stop()));
   }
-  report(`${fault} of the member in use, 3 members: etcd itself`, figures.etcd);
-  report(`${fault} of the member in use, 3 members: first read`, figures.read);
-  report(`${fault} of the member in use, 3 members: next event`, figures.event);
-  report(`${fault} of the member in use, 3 members: lease renewed`, figures.renewal);
+  report(`${name} of the member in use, 3 members: etcd itself`, figures.etcd);
+  report(`${name} of the member in use, 3 members: first read`, figures.read);
+  report(`${name} of the member in use, 3 members: next event`, figures.event);
+  report(`${name} of the member in use, 3 members: lease renewed`, figures.renewal);
+}
+
+/** Each member is stopped and started again, one after the other: the longest that a read took meanwhile. */
+async function rollingRestart() {
+  const figures = [];
+  for (let round = 0; round < fewRounds; round++) {
+    const members = await cluster();
+    const client = open(members.map(({ endpoint }) => endpoint));
+    await client.ready();
+    const session = await client.sessions(6_000).acquire();
+    let rolling = true;
+    let longest = 0;
+    const reading = (async () => {
+      for (; rolling; await sleep(10)) {
+        const started = performance.now();
+        await client.range({ key: 'rolling' }, { timeout: 30_000 });
+        longest = Math.max(longest, performance.now() - started);
+      }
+    })();
+    for (const member of members) {
+      await member.restart({ down: 500 });
+      await member.healthy();
+      await sleep(1_000);
+    }
+    rolling = false;
+    await reading;
+    if (!session.isAlive()) throw new Error('a session was lost in a rolling restart');
+    figures.push(longest);
+    await client.close();
+    await Promise.all(members.map((member) => member.stop()));
+  }
+  report('rolling restart of 3 members: the slowest read', figures);
 }
 
 console.log('recovery, from the fault on');
@@ -243,6 +364,12 @@ await cuts(etcd, 1, 1);
 await cuts(etcd, 1_000, 1_000);
 await floor(etcd, 1_000, 1_000);
 await cutsOfEtcd3(etcd, 1, 1);
+await halfOpen(etcd, 'progress probes of 500 ms', WATCHFUL);
+await halfOpen(etcd, 'defaults', {});
+await compacted(etcd, 10_000);
 await etcd.stop();
-await strikes('SIGKILL');
-await strikes('SIGSTOP');
+await staleToken();
+await strikes('SIGKILL', rounds);
+await strikes('SIGSTOP', rounds);
+await strikes('SIGSTOP', fewRounds, 'SIGSTOP (defaults)', {});
+await rollingRestart();

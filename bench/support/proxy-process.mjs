@@ -13,6 +13,9 @@ export async function startProxy(target) {
   return {
     endpoint,
     cut: () => child.send('cut'),
+    stall: () => child.send('stall'),
+    refuse: () => child.send('refuse'),
+    resume: () => child.send('resume'),
     close: async () => {
       child.disconnect();
       await once(child, 'exit');
@@ -22,7 +25,7 @@ export async function startProxy(target) {
 
 if (process.argv[1] === file) {
   const proxy = await FaultProxy.start({ target: process.argv[2] });
-  process.on('message', () => proxy.cut());
+  process.on('message', (fault) => proxy[fault]());
   process.once('disconnect', () => void proxy.close());
   process.send(proxy.endpoint);
 }
