@@ -99,9 +99,9 @@ export class Generation {
       () => control.cancel(noAnswerWithin(timeout)),
       () => this.life.waiting(sent),
     );
-    const onAbort = (): void => control.cancel('the caller gave up');
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) onAbort();
+    const giveUp = (): void => control.cancel('the caller gave up');
+    signal?.addEventListener('abort', giveUp, { once: true });
+    if (signal?.aborted) giveUp();
     this.#calls.add(control);
     if (this.#dropped) control.cancel('No connection established');
     try {
@@ -112,7 +112,7 @@ export class Generation {
       throw this.#failure(error, sent, signal);
     } finally {
       cancelTimer();
-      signal?.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', giveUp);
       if (this.#calls.delete(control) && this.#dropped) this.#closeIfIdle();
     }
   }
@@ -144,13 +144,17 @@ export class Generation {
    * answers: a write that is cut off there would be in doubt without need. Idempotent.
    */
   drop(reason: unknown): void {
-    if (!this.#dropped) {
-      this.#dropped = true;
-      this.#abort.abort(reason);
-      this.#cancel(this.#streams);
-    }
+    if (this.#dropped) return;
+    this.#dropped = true;
+    this.#abort.abort(reason);
+    this.#cancel(this.#streams);
     if (!(reason instanceof RpcFailure && reason.ofToken)) this.#cancel(this.#calls);
-    else if (this.#calls.size > 0) this.#stopListening ??= onAbort(this.#closing, () => this.drop('closed'));
+    else if (this.#calls.size > 0) {
+      this.#stopListening = onAbort(this.#closing, () => {
+        this.#cancel(this.#calls);
+        this.#closeIfIdle();
+      });
+    }
     this.#closeIfIdle();
   }
 

@@ -118,6 +118,9 @@ describe.skipIf(onPath('etcd') === undefined)('authentication (needs etcd on PAT
   it('leaves no write in doubt when a token expires among many calls', async () => {
     const client = openClient([jwt.endpoint], { username: 'app', password: 'secret' });
     await client.ready();
+    const mirror = client.mirror({ key: '/mine/0' });
+    await mirror.ready();
+    const session = await client.sessions(5_000).acquire();
     const end = performance.now() + 7_000;
     let written = 0;
     const write = async (key: string) => {
@@ -130,6 +133,7 @@ describe.skipIf(onPath('etcd') === undefined)('authentication (needs etcd on PAT
     };
     await Promise.all([...['/mine/0', '/mine/1', '/mine/2'].map(write), read(), read(), read()]);
     expect(written).toBeGreaterThan(100);
+    expect(session.isAlive()).toBe(true);
     await client.close();
   });
 
