@@ -333,10 +333,10 @@ async function rollingRestart() {
     const client = open(members.map(({ endpoint }) => endpoint));
     await client.ready();
     const session = await client.sessions(6_000).acquire();
-    let rolling = true;
+    const rolling = new AbortController();
     let longest = 0;
     const reading = (async () => {
-      for (; rolling; await sleep(10)) {
+      for (; !rolling.signal.aborted; await sleep(10)) {
         const started = performance.now();
         await client.range({ key: 'rolling' }, { timeout: 30_000 });
         longest = Math.max(longest, performance.now() - started);
@@ -347,7 +347,7 @@ async function rollingRestart() {
       await member.healthy();
       await sleep(1_000);
     }
-    rolling = false;
+    rolling.abort();
     await reading;
     if (!session.isAlive()) throw new Error('a session was lost in a rolling restart');
     figures.push(longest);
