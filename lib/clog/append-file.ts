@@ -31,6 +31,7 @@ export class AppendFile {
   #new = false;
   /** What waits for the descriptor: it must not be another file's by the time they are done. */
   readonly #syncs = new Set<Promise<void>>();
+  #syncing: Promise<void> | undefined;
 
   constructor(path: string, writeSome?: WriteSome) {
     this.path = path;
@@ -76,6 +77,17 @@ export class AppendFile {
 
   /** Resolves when what was written is on the disk, at once where there is none: a device, a pipe. */
   async sync(): Promise<void> {
+    // What another call has begun with may not be there yet; if that fails, it is begun anew here.
+    while (this.#syncing) await this.#syncing.catch(() => undefined);
+    this.#syncing = this.#sync();
+    try {
+      await this.#syncing;
+    } finally {
+      this.#syncing = undefined;
+    }
+  }
+
+  async #sync(): Promise<void> {
     const fd = this.#fd;
     if (!this.#dirty || !this.#onDisk) return;
     const isNew = this.#new;

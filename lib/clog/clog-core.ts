@@ -118,11 +118,9 @@ export class ClogCore {
   /** Covers the lines that went to outputs which were exchanged since. */
   async flush(): Promise<void> {
     const closing = [...this.#closing];
-    try {
-      await Promise.all([this.sink.flush(), ...closing]);
-    } finally {
-      for (const each of closing) this.#closing.delete(each);
-    }
+    const outcomes = await Promise.allSettled([this.sink.flush(), ...closing]);
+    for (const each of closing) this.#closing.delete(each);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   async close(): Promise<void> {

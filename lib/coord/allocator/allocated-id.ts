@@ -2,6 +2,9 @@ import { SessionLostError } from '../../errors/session-lost.error.js';
 import type { Clock } from '../etcd/clock.js';
 import type { Session } from '../etcd/session.js';
 
+/** How often the deadline is looked at, in ms: see `Session`. */
+const LOOK = 1_000;
+
 /** A number that no other process has, until it is released or lost. */
 export interface AllocatedId extends AsyncDisposable {
   /** From 1 to the allocator's `maxId`. */
@@ -83,8 +86,8 @@ export class HeldId implements AllocatedId {
   }
 
   #watch(): void {
-    // A renewal moves the deadline, and a timer may be early: so the clock is asked again.
-    this.#cancelTimer = this.#deps.clock.after(Math.max(1, this.#left()), () => {
+    // A renewal moves the deadline, and timers are late by what the machine slept: so the clock is asked again.
+    this.#cancelTimer = this.#deps.clock.after(Math.max(1, Math.min(LOOK, this.#left())), () => {
       if (this.isValid()) this.#watch();
     });
   }

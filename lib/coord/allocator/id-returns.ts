@@ -72,7 +72,8 @@ export class IdReturns {
     const release = quarantine > 0 ? session.retain() : undefined;
     const backoff = new Backoff({ first: 100, most: 2_000 });
     this.#pending.add(value);
-    while (session.isAlive() && !closing.aborted) {
+    // Once also when this is closed: an acquisition may be answered only now.
+    for (let attempt = 0; session.isAlive() && (attempt === 0 || !closing.aborted); attempt++) {
       try {
         await this.#giveOnce(returned);
         release?.();

@@ -39,8 +39,8 @@ interface Followed {
   cancelRenewal?: () => void;
   /** Where the state came from that was seen last. */
   origin: ScopeState['origin'];
-  /** The entries that were written, or read, last. */
-  kept: ReadonlyMap<string, KeyValue>;
+  /** The entries that were written last, or read; `undefined` before the first write. */
+  kept?: ReadonlyMap<string, KeyValue>;
 }
 
 /** A burst of changes is one write to disk. */
@@ -72,7 +72,7 @@ export class ColdStart {
   /** Adopts the snapshot if etcd does not answer in time, and keeps it up to date when it does. */
   follow(scope: ConfigScope, prefix: string): void {
     const before = this.#read(prefix);
-    const followed: Followed = { prefix, saved: '', kept: new Map(), before, origin: 'none' };
+    const followed: Followed = { prefix, saved: '', before, origin: 'none' };
     this.#scopes.set(scope, followed);
     scope.onUse(() => this.#schedule(scope));
     scope.observe({ prefix }, ({ state, changes }) => {
@@ -188,12 +188,14 @@ export class ColdStart {
   async #write(scope: ConfigScope, followed: Followed, doubted: ReadonlySet<string>): Promise<void> {
     const before = await followed.before;
     if (scope.state.origin !== 'etcd') return;
-    if (followed.kept.size === 0 && before) followed.kept = before.state.entries;
-    const { entries, known } = this.#choice.of(scope, followed.kept, doubted);
+    const kept = followed.kept ?? before?.state.entries ?? new Map<string, KeyValue>();
+    // Also what has come into doubt while the disk was busy.
+    const inDoubt = new Set([...doubted, ...this.#deps.doubted()]);
+    const { entries, known } = this.#choice.of(scope, kept, inDoubt);
     const mark = [...known].join();
-    const unchanged = [...entries].every(([key, entry]) => followed.kept.get(key) === entry);
+    const unchanged = [...entries].every(([key, entry]) => kept.get(key) === entry);
     // Only keys that are not in use have changed.
-    if (mark === followed.saved && unchanged && entries.size === followed.kept.size) return;
+    if (mark === followed.saved && unchanged && entries.size === kept.size) return;
     followed.saved = mark;
     followed.kept = entries;
     const state = { entries, known, revision: scope.state.revision };

@@ -46,6 +46,10 @@ const yaml: ConfigCodec = {
   },
 };
 
+/** What says why without a value: of anything else one cannot know. */
+const SAFE =
+  /^(JSON has no undefined, function or symbol|the text codec takes a string|Converting circular structure to JSON|Do not know how to serialize a BigInt)$/;
+
 const BUILT_IN = { json, text, yaml } as const;
 
 /** The codec that an option means. @default JSON */
@@ -71,7 +75,10 @@ export function encodeValue(codec: ConfigCodec, value: unknown): string | Buffer
     return codec.encode(revealAll(value));
   } catch (error) {
     if (error instanceof ValidationError) throw error;
-    const reason = error instanceof Error ? ` (${error.message.split('\n')[0]})` : '';
-    throw new ValidationError('value', `what ${codec.name} can express${reason}`);
+    const said = error instanceof Error ? error.message.split('\n')[0]! : '';
+    throw new ValidationError(
+      'value',
+      `what ${codec.name} can express${SAFE.test(said) ? ` (${said})` : ''}`,
+    );
   }
 }

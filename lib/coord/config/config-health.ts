@@ -32,6 +32,8 @@ export class ConfigHealth {
   readonly #rejected: () => readonly string[];
   readonly #scopes = new Map<ConfigScope, Followed>();
   #status: ConfigStatus = { state: 'idle', origin: 'none', degraded: false, rejected: [] };
+  #outdated = false;
+  #telling = false;
   #closed = false;
 
   constructor(report: ThrownReport, rejected: () => readonly string[]) {
@@ -62,8 +64,22 @@ export class ConfigHealth {
     this.update();
   }
 
-  /** Looks again; tells only of changes. */
+  /** Looks again; tells only of changes. What a subscriber changes while it is told is told to all afterwards. */
   update(): void {
+    this.#outdated = true;
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      while (this.#outdated) {
+        this.#outdated = false;
+        this.#look();
+      }
+    } finally {
+      this.#telling = false;
+    }
+  }
+
+  #look(): void {
     const next = this.#compute();
     const before = this.#status;
     if (

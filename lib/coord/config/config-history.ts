@@ -69,10 +69,9 @@ export class ConfigHistory {
     const guards = new Map<string, bigint>();
     const ops: Op[] = [];
     for (const [key, write] of writes) {
-      const [ring, current] = await Promise.all([
-        this.#client.range({ ...this.#ring(key), keysOnly: true }, callOf(note)),
-        this.#client.range({ key }, callOf(note)),
-      ]);
+      // The key first: what somebody writes before its ring is read is in the ring, and refuses what is made of it here.
+      const current = await this.#client.range({ key }, callOf(note));
+      const ring = await this.#client.range({ ...this.#ring(key), keysOnly: true }, callOf(note));
       const now = current.kvs[0];
       guards.set(key, now?.modRevision ?? 0n);
       if (write === 'delete' && !now) continue;

@@ -48,8 +48,11 @@ export class ConfigParts {
       logger,
       onValid: (keys, value, input, entries) => {
         secrets.learn(keys, value, input);
-        judgements.read(entries);
+        // What nobody had read was left out of the snapshot.
+        if (judgements.read(entries)) this.coldStart?.review();
       },
+      // What was in doubt until now was left out, too.
+      onJudged: () => this.coldStart?.review(),
     };
     this.streams = new ConfigStreams(shared);
     this.health = new ConfigHealth(this.streams.report, () => judgements.refused());

@@ -26,6 +26,7 @@ export interface StreamDeps {
     input: unknown,
     entries: readonly KeyValue[],
   ) => void;
+  readonly onJudged: () => void;
 }
 
 /** The observables of the centre. Each subscription is a light view on the shared mirror; all complete when the centre closes. */
@@ -50,7 +51,7 @@ export class ConfigStreams {
   value<T>(plan: ViewPlan<T>): Observable<T> {
     const keys = plan.keys.map(({ key }) => key);
     return this.#stream((observer: { next(value: T): void }) => {
-      const { decoder, scopes, judgements, onValid } = this.#deps;
+      const { decoder, scopes, judgements, onValid, onJudged } = this.#deps;
       const source = scopes.source({ keys });
       const view = new ConfigView<T>(plan, {
         source,
@@ -58,6 +59,7 @@ export class ConfigStreams {
         report: this.report,
         onValid: (value, input, entries) => onValid(keys, value, input, entries),
         onRejection: (rejection) => judgements.judged(rejection, keys),
+        onJudged,
       });
       return this.#judging(view, source, () =>
         view.changes.observable.subscribe((value) => observer.next(value)),
@@ -67,7 +69,7 @@ export class ConfigStreams {
 
   map<T>(prefix: string, codec: ConfigCodec, schema?: ConfigSchema<T>): Observable<ReadonlyMap<string, T>> {
     return this.#stream((observer: { next(value: ReadonlyMap<string, T>): void }) => {
-      const { decoder, scopes, judgements, onValid } = this.#deps;
+      const { decoder, scopes, judgements, onValid, onJudged } = this.#deps;
       const source = scopes.source({ prefix });
       const view = new PrefixView<T>({
         source,
@@ -77,6 +79,7 @@ export class ConfigStreams {
         report: this.report,
         onValid: (value, input, entry) => onValid([entry.key], value, input, [entry]),
         onRejection: (rejection, key) => judgements.judged(rejection, [key]),
+        onJudged,
       });
       return this.#judging(view, source, () => view.maps.observable.subscribe((map) => observer.next(map)));
     });

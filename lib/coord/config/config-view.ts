@@ -45,6 +45,8 @@ export interface ViewDeps {
   readonly onValid: (value: unknown, input: unknown, entries: readonly KeyValue[]) => void;
   /** Told once for each refused change, and with `undefined` when a good value follows. */
   readonly onRejection: (rejection: ConfigRejection | undefined) => void;
+  /** Told when a judgement that took its time is over, whatever it was. */
+  readonly onJudged: () => void;
 }
 
 /** Tells the subscribers, once every view has taken the change in. */
@@ -214,6 +216,7 @@ export class ConfigView<T> implements Judge {
     }
     this.#judging = undefined;
     this.#guard(() => tell?.());
+    this.#deps.onJudged();
     this.#guard(() => this.#consider()?.());
   }
 

@@ -154,17 +154,20 @@ export class ConfigCenter {
   /** Makes the value that the key had at `version` its value again, unless somebody writes it meanwhile. */
   async rollback(key: string, version: bigint, options: SetOptions<unknown> = {}): Promise<bigint> {
     const name = this.#key(key);
-    const { codec, schema: _, ...write } = options;
+    const { codec, schema, ...write } = options;
+    // Before the history: what somebody writes from now on is a conflict.
+    const { kvs } = await this.#parts.reader.read(name, write);
     const entry = (await this.#parts.history.list(name, write)).find((each) => each.version === version);
     if (!entry?.bytes) {
       throw new ConfigNotFoundError(
         `configuration ${name} has no value of version ${version} in its history`,
       );
     }
-    const { kvs } = await this.#parts.reader.read(name, write);
     const transaction = this.#begin(codec)
       .expect(name, kvs[0]?.modRevision ?? 0n)
       .setBytes(name, entry.bytes);
+    // Without one the bytes may be what they like: the history has them.
+    if (schema !== undefined) await this.#satisfy(transaction, codec, schema);
     const reason = write.reason ?? `rollback to ${version}`;
     return (await this.#parts.writer.write(transaction, { ...write, reason, record: this.#parts.history }))
       .revision;

@@ -9,7 +9,12 @@ export class Feed<T> {
 
   constructor(report: ThrownReport) {
     this.observable = new SafeObservable<T>(report, (observer) => {
-      if (this.#latest) observer.next(this.#latest.value);
+      // What comes while it is shown the latest is shown next.
+      let shown: { readonly value: T } | undefined;
+      while (this.#latest && this.#latest !== shown) {
+        shown = this.#latest;
+        observer.next(shown.value);
+      }
       const subscription = this.#subject.subscribe(observer);
       return () => subscription.unsubscribe();
     });

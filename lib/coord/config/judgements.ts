@@ -34,6 +34,8 @@ export class Judgements {
    */
   add(judge: Judge, source: Pick<KeySource, 'lookup'>): () => void {
     this.#judges.add(judge);
+    // It may have judged before it came here.
+    if (judge.refused.length > 0) this.#onChange();
     return () => {
       if (!this.#judges.delete(judge)) return;
       for (const key of judge.doubted) {
@@ -49,9 +51,11 @@ export class Judgements {
     return new Set([...this.#judges].flatMap(({ doubted }) => doubted));
   }
 
-  /** Somebody came to know what is in these. */
-  read(entries: Iterable<KeyValue>): void {
-    for (const entry of entries) this.#unread.delete(entry);
+  /** Somebody came to know what is in these. Returns whether nobody did before. */
+  read(entries: Iterable<KeyValue>): boolean {
+    let news = false;
+    for (const entry of entries) news = this.#unread.delete(entry) || news;
+    return news;
   }
 
   /** Whether a judge left without showing this entry, and nobody has read it since. */

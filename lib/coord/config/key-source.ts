@@ -23,11 +23,13 @@ export interface KeySource {
 export class ScopedKeys implements KeySource {
   readonly #interest: Interest;
   readonly #placed: ReadonlyMap<ConfigScope, readonly string[]>;
+  readonly #scopeOf = new Map<string, ConfigScope>();
   readonly #release: () => void;
 
   constructor(interest: Interest, placed: ReadonlyMap<ConfigScope, readonly string[]>, release: () => void) {
     this.#interest = interest;
     this.#placed = placed;
+    for (const [scope, names] of placed) for (const name of names) this.#scopeOf.set(name, scope);
     this.#release = release;
   }
 
@@ -44,16 +46,11 @@ export class ScopedKeys implements KeySource {
   }
 
   lookup(key: string): KeyValue | undefined {
-    for (const scope of this.#placed.keys()) {
-      const entry = scope.state.entries.get(key);
-      if (entry) return entry;
-    }
-    return undefined;
+    return this.#keeperOf(key)?.state.entries.get(key);
   }
 
   revisionOf(key: string): bigint {
-    const scope = [...this.#placed.keys()].find((each) => each.covers(key));
-    return scope?.state.revision ?? 0n;
+    return this.#keeperOf(key)?.state.revision ?? 0n;
   }
 
   *entries(): Iterable<KeyValue> {
@@ -86,5 +83,10 @@ export class ScopedKeys implements KeySource {
 
   release(): void {
     this.#release();
+  }
+
+  /** The scope that the key is observed in: a wider one may have it too, and be told of it before or after. */
+  #keeperOf(key: string): ConfigScope | undefined {
+    return 'keys' in this.#interest ? this.#scopeOf.get(key) : [...this.#placed.keys()][0];
   }
 }

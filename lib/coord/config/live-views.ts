@@ -1,3 +1,4 @@
+import { ClosedError } from '../../errors/closed.error.js';
 import { ConfigInvalidError, type ConfigIssue } from '../../errors/config-invalid.error.js';
 import { ConfigNotFoundError } from '../../errors/config-not-found.error.js';
 import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
@@ -31,6 +32,7 @@ const OWN_WRITE_WAIT = 250;
 export class LiveViews {
   readonly #deps: LiveViewDeps;
   readonly #open = new Map<ConfigView<unknown>, ViewPlan<unknown>>();
+  #closed = false;
 
   constructor(deps: LiveViewDeps) {
     this.#deps = deps;
@@ -38,7 +40,7 @@ export class LiveViews {
 
   /** Resolves with a view that has a good value; rejects when none can be had. */
   async open<T>(name: string, plan: ViewPlan<T>, options: CallOptions): Promise<LiveConfig<T>> {
-    const { scopes, decoder, streams, secrets, judgements, logger, onValid } = this.#deps;
+    const { scopes, decoder, streams, secrets, judgements, logger, onValid, onJudged } = this.#deps;
     const keys = plan.keys.map(({ key }) => key);
     const source = scopes.source({ keys });
     // Until it is open, what it refuses is told by the error of a start that fails.
@@ -49,6 +51,7 @@ export class LiveViews {
       report: streams.report,
       onValid: (value, input, entries) => onValid(keys, value, input, entries),
       onRejection: (rejection) => isOpen && judgements.judged(rejection, keys),
+      onJudged,
     });
     const leave = judgements.add(view, source);
     this.#open.set(view as ConfigView<unknown>, plan as ViewPlan<unknown>);
@@ -61,6 +64,7 @@ export class LiveViews {
       const unavailable = await this.#unavailable(source, options);
       if (!unavailable) await source.caughtUp(OWN_WRITE_WAIT);
       const judged = await view.settled(options);
+      if (this.#closed) throw new ClosedError('the configuration was closed');
       if (!view.applied) await this.#fallBack(name, view, plan, { unavailable, judged });
     } catch (error) {
       close();
@@ -83,6 +87,7 @@ export class LiveViews {
   }
 
   close(): void {
+    this.#closed = true;
     for (const view of this.#open.keys()) view.close();
     this.#open.clear();
   }

@@ -20,6 +20,8 @@ export interface PrefixViewDeps<T> {
   readonly onValid: (value: unknown, input: unknown, entry: KeyValue) => void;
   /** Told of each refused value, and with `undefined` when a good one of the key follows or the key goes away. */
   readonly onRejection: (rejection: ConfigRejection | undefined, key: string) => void;
+  /** Told when a judgement that took its time is over, whatever it was. */
+  readonly onJudged: () => void;
 }
 
 /** What became of one key. */
@@ -51,9 +53,12 @@ export class PrefixView<T> implements Judge {
     let started = deps.source.known;
     this.#stop = deps.source.observe((change) => {
       if (!deps.source.known) return undefined;
-      const changes = started ? change.changes : this.#everything();
+      if (started) {
+        const covered = change.changes.filter(({ key }) => deps.source.covers(key));
+        return covered.length > 0 ? this.#take(covered) : undefined;
+      }
       started = true;
-      return this.#take(changes);
+      return this.#take(this.#everything());
     });
     if (started) this.#take(this.#everything())?.();
   }
@@ -83,24 +88,25 @@ export class PrefixView<T> implements Judge {
   }
 
   #take(changes: ScopeChange['changes']): (() => void) | undefined {
-    const covered = changes.filter(({ key }) => this.#deps.source.covers(key));
-    const verdicts = covered.map(({ key, current }) => this.#judge(key, current));
+    const verdicts = changes.map(({ key, current }) => this.#judge(key, current));
     const now = verdicts.filter((each): each is Verdict<T> => !(each instanceof Promise));
     if (this.#pending.length === 0 && now.length === verdicts.length) return this.#apply(now);
-    const pending = { keys: covered.map(({ key }) => key) };
+    const pending = { keys: changes.map(({ key }) => key) };
     this.#pending.push(pending);
     this.#last = this.#finish(this.#last, Promise.all(verdicts.map(async (each) => each)));
     return undefined;
   }
 
   async #finish(before: Promise<void>, judged: Promise<readonly Verdict<T>[]>): Promise<void> {
+    const [outcome] = await Promise.allSettled([judged, before]);
+    this.#pending.shift();
     try {
-      const [settled] = await Promise.all([judged, before]);
-      this.#pending.shift();
-      if (!this.#closed) this.#apply(settled)();
+      if (outcome.status === 'rejected') throw outcome.reason;
+      if (!this.#closed) this.#apply(outcome.value)();
     } catch (error) {
       this.#deps.report(error);
     }
+    this.#deps.onJudged();
   }
 
   #judge(key: string, entry: KeyValue | undefined): Verdict<T> | Promise<Verdict<T>> {

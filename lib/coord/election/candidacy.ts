@@ -68,6 +68,8 @@ export class Candidacy {
         logger.info('elected', { election: name, token: leadership.fencingToken.toString() });
         await ended(leadership.signal, closing);
         if (closing.aborted) return;
+        // Its place is given up: nobody else would, and it may still stand in the queue.
+        void leadership.resign();
         logger.warn('leadership lost', { election: name, err: leadership.signal.reason as Error });
       } catch (error) {
         if (closing.aborted) return;

@@ -114,9 +114,11 @@ class Load {
 
 function sizeOf({ compare = [], success, failure = [] }: Txn): { operations: number; bytes: number } {
   let bytes = 0;
-  for (const { key, end = '', value } of compare) {
-    const operand = typeof value === 'bigint' ? 0 : Buffer.byteLength(value);
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(end) + operand + OPERATION_OVERHEAD;
+  for (const each of compare) {
+    const { key, end = '' } = each;
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(end) + OPERATION_OVERHEAD;
+    // Of the others the operand may be decided only when it is sent.
+    if (each.target === 'value') bytes += Buffer.byteLength(each.value);
   }
   for (const op of success) bytes += bytesOf(op);
   for (const op of failure) bytes += bytesOf(op);

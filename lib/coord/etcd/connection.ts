@@ -8,6 +8,7 @@ import type { Endpoint } from './endpoint.js';
 import type { CoordStatus, EtcdOptions, WaitOptions } from './etcd.options.js';
 import { EndpointFailures } from './endpoint-failures.js';
 import { Generation } from './generation.js';
+import { inBackground } from './in-background.js';
 import { aborted } from './on-abort.js';
 import type { RpcFailure } from './rpc-failure.js';
 import { shownSafely } from './shown-safely.js';
@@ -58,7 +59,7 @@ export class Connection {
     this.status$ = shownSafely(this.#status, (error) =>
       logger.error('a subscriber to the state of the connection threw', { err: error }),
     );
-    void this.#run();
+    inBackground(() => void this.#run());
   }
 
   get status(): CoordStatus {

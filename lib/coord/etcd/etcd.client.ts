@@ -8,6 +8,7 @@ import { type CoordLogger, silentLogger } from './coord-logger.js';
 import { budgetOf, type CallOptions, type CoordStatus, type EtcdOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
 import { type CommitOptions, GroupCommit } from './group-commit.js';
+import { inBackground } from './in-background.js';
 import { KeepAliveStream } from './keep-alive-stream.js';
 import type { KeyRange, RangeQuery, RangeResult, Txn, TxnResult } from './kv.js';
 import { Mirror, type MirrorOptions } from './mirror.js';
@@ -158,21 +159,18 @@ export class EtcdClient {
   /** Keeps `range` in memory until the caller closes the mirror. */
   mirror(range: KeyRange, options?: MirrorOptions): Mirror {
     if (this.#closed) throw closedError();
-    const mirror = new Mirror(
-      range,
-      {
-        connection: this.#connection,
-        hubOf: (generation) => this.#hubOf(generation),
-        readerOf: (generation) =>
-          memo(this.#readers, generation, () => new BatchedReader(generation, this.#options.requestTimeout)),
-        clock: this.#clock,
-        random: this.#random,
-        logger: this.#logger,
-        requestTimeout: this.#options.requestTimeout,
-        closed: () => this.#mirrors.delete(mirror),
-      },
-      options,
-    );
+    const deps = {
+      connection: this.#connection,
+      hubOf: (generation: Generation) => this.#hubOf(generation),
+      readerOf: (generation: Generation) =>
+        memo(this.#readers, generation, () => new BatchedReader(generation, this.#options.requestTimeout)),
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+      requestTimeout: this.#options.requestTimeout,
+      closed: () => this.#mirrors.delete(mirror),
+    };
+    const mirror: Mirror = inBackground(() => new Mirror(range, deps, options));
     this.#mirrors.add(mirror);
     return mirror;
   }

@@ -6,6 +6,7 @@ import type { Connection } from './connection.js';
 import type { CoordLogger } from './coord-logger.js';
 import { budgetOf, type CallOptions } from './etcd.options.js';
 import type { Generation } from './generation.js';
+import { inBackground } from './in-background.js';
 import type { KeepAliveStream } from './keep-alive-stream.js';
 import { type Instant, instant } from './lease-deadline.js';
 import { aborted } from './on-abort.js';
@@ -119,7 +120,7 @@ export class SessionKeeper {
   #start(): void {
     if (this.#started) return;
     this.#started = true;
-    void this.#run();
+    inBackground(() => void this.#run());
   }
 
   async #run(): Promise<void> {
@@ -236,7 +237,8 @@ export class SessionKeeper {
     void putBack.then(() => done.abort());
     await pause(clock, PUT_BACK_LIMIT, AbortSignal.any([done.signal, closing]));
     lapsed.stopRenewing();
-    await insistOnRevoking(lapsed.session.leaseId, closing, this.#deps);
+    // What must rest for a while rests on its lease, which nobody renews any more.
+    if (!lapsed.session.isRetained) await insistOnRevoking(lapsed.session.leaseId, closing, this.#deps);
     this.#lapsed.delete(lapsed);
   }
 }

@@ -44,7 +44,7 @@ export interface BackendDeps {
 /** One instance with its connection, and how it has done lately. */
 export class Backend implements Candidate {
   instance: ServiceInstance;
-  readonly ejection: Ejection;
+  ejection: Ejection;
   readonly liveness: Liveness;
   readonly #deps: BackendDeps;
   readonly #leaf: LeafLoadBalancer;
@@ -140,6 +140,13 @@ export class Backend implements Candidate {
       this.#started = true;
       this.#leaf.startConnecting();
     }
+  }
+
+  /** What is registered at its address now: for another process nothing counts that was said of the one before. */
+  take(instance: ServiceInstance): void {
+    if (instance.id !== this.instance.id) this.ejection = new Ejection(this.#deps.clock);
+    this.instance = instance;
+    this.reconnect();
   }
 
   /** The instance registered anew: whatever was wrong with it, trying is worth it now. */

@@ -84,10 +84,7 @@ export class Balancer implements LoadBalancer, Explains {
     for (const [address, instance] of selection.instances) {
       const known = this.#backends.get(address);
       if (known === undefined) this.#backends.set(address, this.#create(instance, options, joins));
-      else if (known.instance !== instance) {
-        known.instance = instance;
-        known.reconnect();
-      }
+      else if (known.instance !== instance) known.take(instance);
     }
     this.#updating = false;
     this.#publish();

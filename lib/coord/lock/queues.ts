@@ -81,7 +81,8 @@ export class Queues {
         // Lost its session or its key while waiting: back into the queue, with the time that is left.
         if (lost && !callerLeft && !this.#ended) continue;
         await this.#briefly(left);
-        throw callerLeft ? leftError(error, request, deadline, { status: 'ready' }) : error;
+        if (callerLeft) throw leftError(error, request, deadline, { status: 'ready' });
+        throw this.#ended ? closedError() : error;
       }
     }
   }
@@ -91,10 +92,18 @@ export class Queues {
     const { admission } = request;
     const exclusive = admission.limit === 1 && !admission.shared;
     if (!exclusive && !(await this.#looksFree(request, deadline))) return null;
-    const place = await this.#arrivals.enqueue(request, deadline, exclusive ? tryTxn : enqueueTryTxn);
-    if (place?.isHeld) this.#oversight.add(place);
-    else if (place) await this.leave(place);
-    return place?.isHeld ? place : null;
+    for (;;) {
+      const place = await this.#arrivals.enqueue(request, deadline, exclusive ? tryTxn : enqueueTryTxn);
+      if (!place) return null;
+      if (place.isHeld) {
+        this.#oversight.add(place);
+        return place;
+      }
+      const lost = place.endReason;
+      await this.leave(place);
+      // Lost with its session before the answer came: that says nothing of others.
+      if (!lost) return null;
+    }
   }
 
   /**

@@ -3,6 +3,7 @@ import { CoordUnavailableError } from '../../errors/coord-unavailable.error.js';
 import { checkName } from '../../options/check.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import type { RoomContext } from '../etcd/room-context.js';
+import { shownSafely } from '../etcd/shown-safely.js';
 import { serviceRange } from './instance-key.js';
 import { decodeInstance } from './instance-record.js';
 import { isDraining } from './instance-traits.js';
@@ -75,13 +76,16 @@ export class Discovery {
 
   #observe<T>(name: string, of: (handle: DirectoryHandle) => Observable<T>): Observable<T> {
     checkName('name', name);
-    return new Observable<T>((subscriber) => {
+    const source = new Observable<T>((subscriber) => {
       subscriber.add(this.#closing.subscribe(() => subscriber.complete()));
       if (subscriber.closed) return;
       const handle = this.#directories.open(name);
       subscriber.add(of(handle).subscribe(subscriber));
       subscriber.add(() => handle.close());
     });
+    return shownSafely(source, (error) =>
+      this.#context.logger.error('a subscriber of the registry threw', { service: name, err: error }),
+    );
   }
 
   async #read(name: string, options: CallOptions): Promise<ServiceInstance[]> {

@@ -18,7 +18,7 @@ export class KeyRepair {
   #last = -Infinity;
   #next: { readonly reason: string; readonly most: number } | undefined;
   #working: Promise<void> | undefined;
-  #cutPause: (() => void) | undefined;
+  #shortenPause: ((most: number) => void) | undefined;
   #stopped = false;
 
   /** @param attempt puts the key back; `false` if it is worth another attempt. Must not reject. */
@@ -34,7 +34,8 @@ export class KeyRepair {
    */
   mend(reason: string, most = LONGEST_PAUSE): Promise<void> {
     if (this.#stopped) return Promise.resolve();
-    this.#next = { reason, most };
+    this.#next = { reason, most: Math.min(most, this.#next?.most ?? most) };
+    this.#shortenPause?.(most);
     this.#working ??= this.#work().finally(() => (this.#working = undefined));
     return this.#working;
   }
@@ -42,7 +43,7 @@ export class KeyRepair {
   /** No attempt begins any more. */
   stop(): void {
     this.#stopped = true;
-    this.#cutPause?.();
+    this.#shortenPause?.(0);
   }
 
   async #work(): Promise<void> {
@@ -57,12 +58,19 @@ export class KeyRepair {
     }
   }
 
-  /** Waits `delay` ms, or less if it is stopped. */
+  /** Waits `delay` ms, or less if it is stopped, or something comes up that must not wait for so long. */
   async #pause(delay: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(delay, resolve);
-      this.#cutPause = () => (cancel(), resolve());
+      let end = this.#clock.now() + delay;
+      let cancel = this.#clock.after(delay, resolve);
+      this.#shortenPause = (most) => {
+        if (this.#clock.now() + most >= end) return;
+        cancel();
+        if (most === 0) return resolve();
+        end = this.#clock.now() + most;
+        cancel = this.#clock.after(most, resolve);
+      };
     });
-    this.#cutPause = undefined;
+    this.#shortenPause = undefined;
   }
 }

@@ -4,6 +4,7 @@ import { type Duration, parseDuration } from '../../options/duration.js';
 import { type Clock, systemClock } from '../etcd/clock.js';
 import type { CallOptions } from '../etcd/etcd.options.js';
 import { waitAtMost } from '../etcd/hold-process.js';
+import { onAbort } from '../etcd/on-abort.js';
 import type { RoomContext } from '../etcd/room-context.js';
 import { checkInstance } from './instance-check.js';
 import { instanceKey } from './instance-key.js';
@@ -33,6 +34,7 @@ export class Registrar {
   readonly #clock: Clock;
   /** Also those that have ended, while etcd still has a key of theirs. */
   readonly #registrations = new Map<string, Registration>();
+  readonly #starting = new Map<string, Promise<void>>();
   #closed = false;
 
   constructor(context: RoomContext, directories: ServiceDirectories, clock: Clock = systemClock) {
@@ -59,14 +61,26 @@ export class Registrar {
     const drainDelay = parseDuration('drainDelay', options.drainDelay ?? DRAIN_DELAY);
     const call = options.signal && { signal: options.signal };
     const key = instanceKey(this.#context.prefixes.services, checked.name, checked.id);
+    // One that just starts may fail: then there is nothing to update.
+    for (let starting; (starting = this.#starting.get(key));) {
+      options.signal?.throwIfAborted();
+      await settledOrAborted(starting, options.signal);
+    }
     const existing = this.#registrations.get(key);
     if (existing !== undefined && existing.state !== 'deregistered') {
       await existing.replace(checked, call);
       return existing;
     }
+    if (this.#closed) throw new ClosedError('the registry is closed: nothing can be registered any more');
     existing?.supersede();
     const registration = this.#create(checked, key, ttl, drainDelay);
-    await registration.start(call);
+    const starting = registration.start(call);
+    this.#starting.set(key, starting);
+    try {
+      await starting;
+    } finally {
+      this.#starting.delete(key);
+    }
     this.#context.logger.info('instance registered', {
       key,
       address: `${checked.address}:${checked.port}`,
@@ -111,4 +125,12 @@ export class Registrar {
     this.#registrations.set(key, registration);
     return registration;
   }
+}
+
+function settledOrAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = onAbort(signal, resolve);
+    const settled = (): void => (stop(), resolve());
+    work.then(settled, settled);
+  });
 }

@@ -1,6 +1,7 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { ClosedError } from '../../errors/closed.error.js';
 import { onAbort } from '../etcd/on-abort.js';
+import { shownSafely } from '../etcd/shown-safely.js';
 import type { Clock } from '../etcd/clock.js';
 import type { CoordLogger } from '../etcd/coord-logger.js';
 import type { EtcdClient } from '../etcd/etcd.client.js';
@@ -61,7 +62,9 @@ export class Registration implements AsyncDisposable {
     this.#published = new PublishedKey(instance, deps);
     this.#repair = new KeyRepair(deps.clock, (reason) => this.#putBack(reason));
     this.#removal = new KeyRemoval(this.#published, deps);
-    this.state$ = this.#state.asObservable();
+    this.state$ = shownSafely(this.#state, (error) =>
+      deps.logger.error('a subscriber to the state of a registration threw', { key: deps.key, err: error }),
+    );
   }
 
   get instance(): ServiceInstance {
@@ -117,7 +120,8 @@ export class Registration implements AsyncDisposable {
   async replace(instance: ServiceInstance, options: CallOptions = {}): Promise<void> {
     this.#assertOpen();
     options.signal?.throwIfAborted();
-    this.#published.change(instance);
+    // Who is about to leave is chosen no more, whatever is said of it besides.
+    this.#published.change(this.#leaving ? draining(instance) : instance);
     try {
       const { session } = this.#published;
       const live = session?.isAlive() ? session : await this.#deps.keeper.acquire(options);

@@ -11,6 +11,7 @@ import { prefixRange } from '../../../lib/coord/etcd/kv.js';
 import type { RoomContext } from '../../../lib/coord/etcd/room-context.js';
 import { type IdRecord, parseIdRecord } from '../../../lib/coord/allocator/id-record.js';
 import { AllocatorExhaustedError } from '../../../lib/errors/allocator-exhausted.error.js';
+import { ClosedError } from '../../../lib/errors/closed.error.js';
 import { CoordUnavailableError } from '../../../lib/errors/coord-unavailable.error.js';
 import { SessionLostError } from '../../../lib/errors/session-lost.error.js';
 import { ValidationError } from '../../../lib/errors/validation.error.js';
@@ -108,6 +109,22 @@ describe.each(await etcdKinds())('instance ids on %s etcd', (kind) => {
     const second = process('resting', 1, { quarantine: '2s' });
     await until(() => had(second.allocator));
     expect(performance.now() - released).toBeGreaterThan(RESTS);
+  });
+
+  it('go back when they come while the allocator closes', async () => {
+    const { allocator, context } = process('closing', 1, { quarantine: 0 });
+    const commit = context.client.commit.bind(context.client);
+    let closed: Promise<void> | undefined;
+    Object.assign(context.client, {
+      commit: async (...call: Parameters<typeof commit>) => {
+        const result = await commit(...call);
+        closed ??= allocator.close();
+        return result;
+      },
+    });
+    await expect(allocator.acquire()).rejects.toBeInstanceOf(ClosedError);
+    await closed;
+    expect(await records('closing')).toEqual([]);
   });
 
   it('rest for a minute, if nobody says for how long', async () => {

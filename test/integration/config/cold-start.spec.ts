@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
@@ -196,6 +197,19 @@ describe('a cold start without etcd', () => {
     etcd.faults.network.refuse();
     const live = await open(options).config.live('login', { schema });
     expect(live.value.pass.reveal()).toBe('hush-canary');
+  });
+
+  it('has a value that took longer to judge than the snapshot waits', async () => {
+    const slow = defineConfig('slow', {
+      schema: z.object({ n: z.number() }),
+      onBeforeApply: () => sleep(1_500, undefined),
+    });
+    const first = open();
+    await first.config.set('slow', { n: 1 });
+    expect((await first.config.live(slow)).value).toEqual({ n: 1 });
+    await first.close();
+    await etcd.stop();
+    expect((await open().config.live(slow)).value).toEqual({ n: 1 });
   });
 
   it('keeps the last good value of a key whose newest is refused', async () => {

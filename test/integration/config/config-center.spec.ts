@@ -266,6 +266,18 @@ describe.each(await etcdKinds())('ConfigCenter on %s etcd', (kind) => {
       ]);
     });
 
+    it('says of a watch that begins with a bad value that it is degraded', async () => {
+      await room.config.set('bad', 'text');
+      await room.config.get('bad');
+      const schema = z.number();
+      const watching = room.config.watch('bad', { schema }).subscribe();
+      const watchingAll = room.config.watchPrefix('', { schema }).subscribe();
+      expect(room.config.status).toMatchObject({ degraded: true, rejected: [own('bad')] });
+      watching.unsubscribe();
+      watchingAll.unsubscribe();
+      expect(room.config.status.degraded).toBe(false);
+    });
+
     it('tells events of a key and of a folder from now on', async () => {
       const seen: unknown[] = [];
       room.config.events('app').subscribe((event) => seen.push(event));

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { ConfigInvalidError } from '../../../lib/errors/config-invalid.error.js';
 import { ConfigNotFoundError } from '../../../lib/errors/config-not-found.error.js';
 import { type EtcdUnderTest, etcdKinds, startEtcdOf } from '../etcd-kinds.js';
 import { ConfigRoom, until } from './config-room.js';
@@ -55,6 +57,15 @@ describe.each(await etcdKinds())('the history of a key on %s etcd', (kind) => {
       value: { a: 1 },
     });
     await expect(room.config.rollback('n', 1n)).rejects.toBeInstanceOf(ConfigNotFoundError);
+  });
+
+  it('rolls back to nothing that does not satisfy a schema', async () => {
+    const first = await room.config.set('n', 'old');
+    const second = await room.config.set('n', 2);
+    await expect(room.config.rollback('n', first, { schema: z.number() })).rejects.toBeInstanceOf(
+      ConfigInvalidError,
+    );
+    expect(await room.config.getWithVersion('n')).toEqual({ value: 2, version: second });
   });
 
   it('records every one of two writers at once', async () => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -29,6 +30,17 @@ describe.each(await etcdKinds())('the etcd client on %s etcd', (kind) => {
     expect(client.status).toBe('ready');
     expect(client.serverVersion).toMatch(/^3\.\d+\.\d+/);
     expect(client.clusterId).toBeGreaterThan(0n);
+  });
+
+  it('leaves the context of the caller to whom it belongs', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const contexts: (string | undefined)[] = [];
+    const mirror = request.run('a request', () => client.mirror({ key: 'client/context' }));
+    mirror.subscribe(() => contexts.push(request.getStore()));
+    await mirror.ready();
+    await client.commit({ success: [{ put: { key: 'client/context', value: '' } }] });
+    await until(() => contexts.length === 2);
+    expect(contexts).toEqual([undefined, undefined]);
   });
 
   it('warns of each known bug of the server at the first connection, and not again', async () => {

@@ -46,6 +46,23 @@ describe.each(await etcdKinds())('locks on %s etcd', (kind) => {
     expect(await a.keys()).toEqual([]);
   });
 
+  it('are not called held because the own session went before the answer came', async () => {
+    const commit = a.client.commit.bind(a.client);
+    let lost = false;
+    Object.assign(a.client, {
+      commit: async (...call: Parameters<typeof commit>) => {
+        const result = await commit(...call);
+        if (!lost) call[1]?.session?.lose('the test says so');
+        lost ||= call[1]?.session !== undefined;
+        return result;
+      },
+    });
+    const lock = await a.locks.tryAcquire('own-loss', { timeout: 5_000 });
+    expect(lost).toBe(true);
+    expect(lock?.isHeld()).toBe(true);
+    await lock?.release();
+  });
+
   it('are handed on in the order in which the waiters came, with rising tokens', async () => {
     const first = await a.locks.acquire('queue');
     const order: number[] = [];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CoordService } from '../../../lib/coord/coord.service.js';
-import { EmbeddedEtcd } from '../../../lib/testing/index.js';
+import { EmbeddedEtcd, FaultProxy } from '../../../lib/testing/index.js';
 import { freePorts } from '../../../lib/testing/free-port.js';
 import { EchoServer } from '../../support/grpc/echo-server.js';
 import { until } from '../../support/until.js';
@@ -52,6 +52,36 @@ describe('draining a process', () => {
       server.kill();
     },
   );
+
+  it('keeps its mark whatever is said of it meanwhile', async () => {
+    await using room = new RegistryRoom([etcd.endpoint]);
+    const instance = { name: 'marked', id: 'm', address: '127.0.0.1', port: 1 };
+    const registration = await room.registry.register(instance, { drainDelay: '600ms' });
+    const left = registration.leave();
+    await until(async () => (await listed()).includes('marked/m true'));
+    await registration.update({ load: '1' });
+    expect(await listed()).toContain('marked/m true');
+    await left;
+    expect(await listed()).not.toContain('marked');
+  });
+
+  it('is not outlived by one of the same id that failed to start', async () => {
+    const proxy = await FaultProxy.start({ target: etcd.endpoint });
+    await using room = new RegistryRoom([proxy.endpoint]);
+    await room.client.ready();
+    proxy.stall();
+    const instance = { name: 'twice', id: 't', address: '127.0.0.1', port: 1 };
+    const abort = new AbortController();
+    const first = room.registry.register(instance, { signal: abort.signal });
+    const second = room.registry.register(instance);
+    abort.abort(new Error('enough'));
+    await expect(first).rejects.toThrow('enough');
+    proxy.resume();
+    expect((await second).state).toBe('registered');
+    await until(async () => (await listed()).includes('twice/t'));
+    await room.close();
+    await proxy.close();
+  });
 
   it('waits for nothing where nothing is registered', async () => {
     const coord = await connect();

@@ -53,6 +53,20 @@ describe.each(await etcdKinds())('the registry over an etcd of kind %s', (kind) 
     expect(kvs[0]!.lease).not.toBe(0n);
   });
 
+  it('goes on when a subscriber throws, and says so', async () => {
+    const name = fresh();
+    const threw = () => {
+      throw new Error('a subscriber that throws');
+    };
+    const watching = room.registry.watch(name).subscribe(threw);
+    watching.add(room.registry.events(name).subscribe(threw));
+    await using registration = await room.registry.register({ name, address: '10.0.0.1', port: 1 });
+    watching.add(registration.state$.subscribe(threw));
+    await until(() => room.lines.filter(({ message }) => message.endsWith(' threw')).length >= 3);
+    expect(registration.state).toBe('registered');
+    watching.unsubscribe();
+  });
+
   it('finds an instance as soon as register has resolved, from another process too, and not after deregister', async () => {
     const name = fresh();
     for (let round = 0; round < 5; round++) {

@@ -26,6 +26,19 @@ function fullDisk(between: (path: string) => void = () => undefined) {
   return { file: new AppendFile(path, write), disk, text: () => readFileSync(path, 'utf8') };
 }
 
+describe('what was written', () => {
+  it('is on the disk for each who waits for it, also when another has asked before', async () => {
+    const { file } = fullDisk();
+    file.write('{"first":1}\n');
+    let synced = false;
+    const first = file.sync().then(() => (synced = true));
+    await file.sync();
+    expect(synced).toBe(true);
+    await first;
+    file.close();
+  });
+});
+
 describe('a line that the disk takes only a part of', () => {
   it('leaves nothing of it behind', () => {
     const { file, disk, text } = fullDisk();

@@ -11,6 +11,37 @@ import { hasTelling, SecretPolicy } from '../../../lib/coord/config/secret-polic
 describe('a secret', () => {
   const hidden = secret('hush-canary');
 
+  it('is in no error of a codec that cannot write it', () => {
+    const codec = {
+      name: 'mine',
+      encode: (value: unknown): string => {
+        throw new Error(`cannot encode ${JSON.stringify(value)}`);
+      },
+      decode: String,
+    };
+    const own = {
+      toJSON: () => {
+        throw new TypeError('hush-canary');
+      },
+    };
+    const refused = (run: () => unknown): string => {
+      try {
+        return String(run());
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(refused(() => encodeValue(codec, { pass: 'hush-canary' }))).toMatch(
+      /^value takes what mine can express/,
+    );
+    for (const message of [
+      refused(() => encodeValue(codec, { pass: 'hush-canary' })),
+      refused(() => encodeValue(resolveCodec('json'), own)),
+    ]) {
+      expect(message).not.toContain('hush-canary');
+    }
+  });
+
   it('shows itself in no way but reveal()', () => {
     const shown = [
       String(hidden),

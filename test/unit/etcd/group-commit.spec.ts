@@ -205,6 +205,24 @@ describe('group commit', () => {
     await Promise.all(results);
   });
 
+  it('leaves a revision to be decided until it is sent', async () => {
+    let asked = 0;
+    const late = {
+      key: 'epoch',
+      target: 'mod' as const,
+      get value() {
+        asked++;
+        return 0n;
+      },
+    };
+    const results = ['a', 'b', 'c'].map((key) => group.commit({ ...put(key), compare: [late] }));
+    await settled();
+    expect(batches()).toEqual([['a', 'b', 'c']]);
+    expect(asked).toBe(0);
+    sent[0]!.answer();
+    await Promise.all(results);
+  });
+
   it('lets nobody fail for a neighbour: a refused batch is sent again one by one', async () => {
     const results = Promise.allSettled(['a', 'bad', 'c'].map((key) => group.commit(put(key))));
     await settled();

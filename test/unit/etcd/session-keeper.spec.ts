@@ -154,6 +154,25 @@ describe('a session keeper', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('leaves the lease of a lost session that is retained to its TTL, also when another has followed', async () => {
+    const acquired = keeper.acquire();
+    await settled();
+    await answerGrant();
+    const lost = await acquired;
+    lost.retain();
+    lost.lose('the spec says so');
+    await settled();
+    await answerGrant();
+    await settled();
+    renewed.length = 0;
+    clock.advance(TTL);
+    await settled();
+    expect(renewed).not.toContain(lost.leaseId);
+    expect(revoked).toEqual([]);
+    await keeper.close(500);
+    expect(revoked).toEqual(['2']);
+  });
+
   it('gives back the lease whose grant is answered while it closes', async () => {
     keeper.acquire().catch(() => undefined);
     await settled();

@@ -46,6 +46,19 @@ describe('when a key is put back', () => {
     }
   });
 
+  it('is not put off by a longer pause that is under way, nor by what is asked for later', async () => {
+    for (let turn = 1; turn <= 12; turn++) {
+      void repair.mend('altered');
+      await made(turn);
+    }
+    void repair.mend('altered');
+    await settle();
+    void repair.mend('deleted', 100);
+    void repair.mend('altered');
+    expect(await made(13)).toBeLessThanOrEqual(110);
+    expect(await made(14)).toBeLessThanOrEqual(110);
+  });
+
   it('is tried again after an attempt that failed', async () => {
     outcomes = [false, false];
     void repair.mend('deleted');
