@@ -89,12 +89,14 @@ export class InstanceIdAllocator {
     const end = this.#clock.now() + timeout;
     for (;;) {
       if (this.#closed) throw closedError();
-      const left = end - this.#clock.now();
-      if (left <= 0) throw this.#unavailable(timeout);
-      const call: CallOptions = { timeout: left, ...(signal && { signal }) };
-      const session = await this.#client.sessions(this.#ttl).acquire(call);
-      const choice = await this.#choose(call);
-      const held = await this.#take(choice, session, call).catch((error: unknown) => {
+      if (end <= this.#clock.now()) throw this.#unavailable(timeout);
+      const call = (): CallOptions => ({
+        timeout: Math.max(1, end - this.#clock.now()),
+        ...(signal && { signal }),
+      });
+      const session = await this.#client.sessions(this.#ttl).acquire(call());
+      const choice = await this.#choose(call());
+      const held = await this.#take(choice, session, call()).catch((error: unknown) => {
         // What may have been taken goes back: to the caller the outcome is known.
         throw error instanceof OutcomeUnknownError ? this.#unavailable(timeout, error) : error;
       });

@@ -57,14 +57,16 @@ export function pathsAt(
   return current;
 }
 
-function placesIn(value: unknown): SecretPaths | undefined {
+/** @param above what the value stands in: one that is in itself has been looked at */
+function placesIn(value: unknown, above: readonly object[] = []): SecretPaths | undefined {
   if (isSecret(value)) return ALL_SECRET;
-  if (typeof value !== 'object' || value === null) return undefined;
+  if (typeof value !== 'object' || value === null || above.includes(value)) return undefined;
+  const chain = [...above, value];
   // What a map or a set holds stands elsewhere in what it was made of.
-  if (value instanceof Map || value instanceof Set) return placesIn([...value].flat()) && ALL_SECRET;
+  if (value instanceof Map || value instanceof Set) return placesIn([...value].flat(), chain) && ALL_SECRET;
   let found: SecretPaths | undefined;
   for (const [name, each] of Object.entries(value)) {
-    const paths = placesIn(each);
+    const paths = placesIn(each, chain);
     if (!paths) continue;
     const at = Array.isArray(value) ? '*' : name;
     found = joinPaths(found, { secret: false, below: new Map([[at, paths]]) });

@@ -67,22 +67,30 @@ export class SecretPolicy {
   }
 }
 
-/** Whether a property of the value is called like a secret, or is one. */
-export function hasTelling(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
+/**
+ * Whether a property of the value is called like a secret, or is one.
+ *
+ * @param above what the value stands in: one that is in itself has been looked at
+ */
+export function hasTelling(value: unknown, above: readonly object[] = []): boolean {
+  if (typeof value !== 'object' || value === null || above.includes(value)) return false;
+  const chain = [...above, value];
   return (
-    isSecret(value) || Object.entries(value).some(([name, each]) => TELLING.test(name) || hasTelling(each))
+    isSecret(value) ||
+    Object.entries(value).some(([name, each]) => TELLING.test(name) || hasTelling(each, chain))
   );
 }
 
-function redactProperties(value: unknown): unknown {
+function redactProperties(value: unknown, above: readonly object[] = []): unknown {
   if (isSecret(value)) return REDACTED;
-  if (Array.isArray(value)) return value.map(redactProperties);
   if (typeof value !== 'object' || value === null || !hasTelling(value)) return value;
+  if (above.includes(value)) return '[circular]';
+  const chain = [...above, value];
+  if (Array.isArray(value)) return value.map((each) => redactProperties(each, chain));
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       name,
-      TELLING.test(name) && each !== null ? REDACTED : redactProperties(each),
+      TELLING.test(name) && each !== null ? REDACTED : redactProperties(each, chain),
     ]),
   );
 }

@@ -48,7 +48,7 @@ export class KeyRemoval {
 
   async #remove(options: CallOptions): Promise<void> {
     try {
-      if (!this.#superseded) await this.#published.remove(options);
+      await this.#published.remove(options, () => this.#superseded);
     } catch (error) {
       this.#attempt = undefined;
       if (!this.#insisting) void this.#insist();

@@ -45,6 +45,8 @@ interface Open {
   readonly kinds: Map<string, Chosen>;
   readonly unsubscribe: () => void;
   used: boolean;
+  /** How many wait until its instances are known. */
+  waiting: number;
 }
 
 const KEY = 'key';
@@ -102,7 +104,14 @@ export class Picking {
     const open = this.#open.get(name) ?? this.#start(name);
     open.used = true;
     const { roster } = open.handle;
-    if (!roster.known) await roster.ready(options);
+    if (roster.known) return open;
+    open.waiting++;
+    try {
+      await roster.ready(options);
+    } finally {
+      open.waiting--;
+      open.used = true;
+    }
     return open;
   }
 
@@ -113,6 +122,7 @@ export class Picking {
       handle,
       kinds,
       used: true,
+      waiting: 0,
       selector: new EndpointSelector({
         client: `${this.#client}/${name}`,
         filter: undefined,
@@ -141,7 +151,7 @@ export class Picking {
   /** Callers may pick by any name and zone: what is not used again must not stay for the life of the process. */
   #sweep(): void {
     for (const [name, open] of this.#open) {
-      if (!open.used) this.#end(name, open);
+      if (!open.used && open.waiting === 0) this.#end(name, open);
       open.used = false;
       for (const [id, kind] of open.kinds) {
         if (!kind.used) open.kinds.delete(id);

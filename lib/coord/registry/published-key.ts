@@ -33,6 +33,8 @@ export class PublishedKey {
   readonly #holders = new Set<Session>();
   #written = 0n;
   #writing = 0;
+  /** How many writes were begun. */
+  #turn = 0;
   #seen: KeySighting | undefined;
   #onShown: (() => void) | undefined;
 
@@ -70,6 +72,7 @@ export class PublishedKey {
   async put(session: Session, options: CallOptions): Promise<void> {
     const { client, key } = this.#deps;
     const put = { key, value: this.#value, lease: session.leaseId };
+    const turn = ++this.#turn;
     this.#writing++;
     this.#holders.add(session);
     try {
@@ -77,6 +80,11 @@ export class PublishedKey {
         { success: [{ put }] },
         { ...options, idempotent: true, unordered: true, session },
       );
+      // Of two writes on their way the later one counts, in whichever order their answers come.
+      if (turn < this.#turn) {
+        if (revision > this.#written) this.#written = revision;
+        return;
+      }
       this.#written = revision;
       this.#session = session;
       // Writes of one key run in the order of their calls: what was written before is overwritten.
@@ -93,10 +101,13 @@ export class PublishedKey {
 
   /**
    * Sets the drain mark, so that clients believe the loss at once, and deletes the key. The mark is guarded by our lease,
-   * the delete by the mark: a key that another process has taken over, or another registration of this one, is not touched.
+   * the delete by the mark: a key that another process has taken over is not touched, nor that of another registration of
+   * this one, which `superseded` tells of.
    */
-  async remove(options: CallOptions): Promise<void> {
-    for (const session of this.#holders) await this.#removeFrom(session, options);
+  async remove(options: CallOptions, superseded: () => boolean): Promise<void> {
+    for (const session of this.#holders) {
+      if (!superseded()) await this.#removeFrom(session, options);
+    }
     this.#holders.clear();
   }
 

@@ -11,6 +11,16 @@ import { hasTelling, SecretPolicy } from '../../../lib/coord/config/secret-polic
 describe('a secret', () => {
   const hidden = secret('hush-canary');
 
+  it('is found in a value that refers to itself', () => {
+    const parent: Record<string, unknown> = { pass: hidden };
+    parent['child'] = { parent };
+    const policy = new SecretPolicy();
+    policy.learn(['/k'], parent, { pass: 'hush-canary', child: {} });
+    expect(inspect(policy.redact(['/k'], parent), { depth: 9 })).not.toContain('hush-canary');
+    expect(inspect(policy.redact(['/other'], parent), { depth: 9 })).not.toContain('hush-canary');
+    expect(hasTelling(parent)).toBe(true);
+  });
+
   it('is in no error of a codec that cannot write it', () => {
     const codec = {
       name: 'mine',

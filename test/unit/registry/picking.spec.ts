@@ -8,13 +8,19 @@ describe('what a process that picks holds on to', () => {
   let clock: FakeClock;
   let open: string[];
   let picking: Picking;
+  let known: boolean;
+  let ready: Promise<void>;
 
   beforeEach(() => {
+    known = true;
     clock = new FakeClock();
     open = [];
     const instance = { id: 'a', name: 'web', address: 'a', port: 1 };
     const roster = {
-      known: true,
+      get known() {
+        return known;
+      },
+      ready: () => ready,
       members: new Map([['a', instance]]),
       isPresent: () => true,
       subscribe: () => () => undefined,
@@ -37,6 +43,20 @@ describe('what a process that picks holds on to', () => {
     }
     expect(open).toEqual(['web-7']);
     clock.advance(120_000);
+    expect([open, clock.pending]).toEqual([[], 0]);
+  });
+
+  it('is what somebody waits for, however long', async () => {
+    let arrive!: () => void;
+    known = false;
+    ready = new Promise<void>((resolve) => (arrive = resolve));
+    const picked = picking.pick('late');
+    for (let minute = 0; minute < 5; minute++) clock.advance(60_000);
+    expect(open).toEqual(['late']);
+    known = true;
+    arrive();
+    expect((await picked).id).toBe('a');
+    clock.advance(180_000);
     expect([open, clock.pending]).toEqual([[], 0]);
   });
 
