@@ -14,7 +14,8 @@ let generations = 0;
 
 /**
  * One client to one endpoint. It and every call and stream on it live and die together: the first doubt about one of
- * them (no answer in time, a missed probe, a refused token) ends all, and the next generation dials anew.
+ * them (no answer in time, a missed probe) ends all, and the next generation dials anew. A refused token ends it as well,
+ * but for the calls that are on their way.
  */
 export class Generation {
   /** Aborts when this generation is dropped; the reason says why. */
