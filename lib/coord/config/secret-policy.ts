@@ -68,12 +68,14 @@ export class SecretPolicy {
 }
 
 /**
- * Whether a property of the value is called like a secret, or is one.
+ * Whether a property of the value is called like a secret, or is one. A value that is in itself, and so has no end, is
+ * taken for one that has.
  *
- * @param above what the value stands in: one that is in itself has been looked at
+ * @param above what the value stands in
  */
 export function hasTelling(value: unknown, above: readonly object[] = []): boolean {
-  if (typeof value !== 'object' || value === null || above.includes(value)) return false;
+  if (typeof value !== 'object' || value === null) return false;
+  if (above.includes(value)) return true;
   const chain = [...above, value];
   return (
     isSecret(value) ||

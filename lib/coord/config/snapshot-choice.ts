@@ -74,7 +74,7 @@ function tells(value: Buffer): boolean {
   try {
     return hasTelling(found);
   } catch {
-    // It refers to itself, and has no end.
+    // It is nested too deeply to be looked through.
     return true;
   }
 }

@@ -121,7 +121,7 @@ describe.skipIf(onPath('etcd') === undefined)('authentication (needs etcd on PAT
     const mirror = client.mirror({ key: '/mine/0' });
     await mirror.ready();
     const session = await client.sessions(5_000).acquire();
-    const end = performance.now() + 7_000;
+    const end = performance.now() + 5_000;
     let written = 0;
     const write = async (key: string) => {
       for (; performance.now() < end; written++) {
