@@ -51,7 +51,7 @@ export class Registrar {
     instance: Omit<ServiceInstance, 'id'> & { readonly id?: string },
     options: RegisterInstanceOptions = {},
   ): Promise<Registration> {
-    if (this.#closed) throw new ClosedError('the registry is closed: nothing can be registered any more');
+    this.#assertOpen();
     const id = instance?.id ?? `${instance?.name}-${randomBytes(8).toString('hex')}`;
     const checked = checkInstance({ ...instance, id });
     const ttl =
@@ -71,7 +71,7 @@ export class Registrar {
       await existing.replace(checked, call);
       return existing;
     }
-    if (this.#closed) throw new ClosedError('the registry is closed: nothing can be registered any more');
+    this.#assertOpen();
     existing?.supersede();
     const registration = this.#create(checked, key, ttl, drainDelay);
     const starting = registration.start(call);
@@ -106,6 +106,10 @@ export class Registrar {
     const budget = { timeout: CLOSE_BUDGET };
     const all = [...this.#registrations.values()].map((each) => each.deregister(budget));
     await waitAtMost(CLOSE_BUDGET, Promise.allSettled(all));
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError('the registry is closed: nothing can be registered any more');
   }
 
   #create(instance: ServiceInstance, key: string, ttl: number, drainDelay: number): Registration {
